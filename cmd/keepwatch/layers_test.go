@@ -1,0 +1,128 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// layers is the table of the house: a package may import the packages of ours
+// that stand in its row, and nothing else of ours. A new package needs a line.
+var layers = map[string][]string{
+	"probe":          {},
+	"oncall":         {},
+	"reports":        {},
+	"site/render":    {},
+	"site/originals": {},
+	"site":           {"site/render", "site/originals"},
+	"alerting":       {"probe", "oncall"},
+
+	"postgres":           {"probe", "oncall", "reports", "alerting", "site"},
+	"postgres/pgtest":    {"postgres"},
+	"spool":              {"probe", "oncall", "alerting"},
+	"telemetry":          {"probe", "oncall", "alerting", "reports"},
+	"telemetry/nrfake":   {},
+	"web":                {"probe", "oncall", "alerting", "reports"},
+	"alerting/pagerduty": {"probe", "alerting", "oncall"},
+	"alerting/webhook":   {"probe", "alerting"},
+	"alerting/email":     {"probe", "alerting"},
+	"alerting/storetest": {"probe", "alerting", "oncall"},
+	"alerting/fakepd":    {},
+
+	"config": {
+		"probe", "oncall", "reports", "alerting", "site", "site/render", "site/originals",
+		"postgres", "telemetry", "web", "alerting/pagerduty", "alerting/webhook", "alerting/email",
+	},
+}
+
+// owners says which one package (with its subfolders) may import an outside module.
+var owners = map[string]string{
+	"github.com/jackc/pgx":            "postgres",
+	"github.com/newrelic/go-agent":    "telemetry",
+	"github.com/PagerDuty":            "alerting/pagerduty",
+	"github.com/spf13/viper":          "config",
+	"gopkg.in/yaml.v3":                "config",
+	"github.com/robfig/cron":          "reports",
+	"github.com/miekg/dns":            "probe",
+	"github.com/prometheus/":          "telemetry",
+	"github.com/prometheus-community": "probe",
+	"github.com/wneessen/go-mail":     "alerting/email",
+	"go.etcd.io/bbolt":                "spool",
+	"github.com/invopop/jsonschema":   "config",
+}
+
+func TestLayers(t *testing.T) {
+	t.Parallel()
+	root := filepath.Join("..", "..")
+	seen := 0
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if name := d.Name(); path != root && (strings.HasPrefix(name, ".") || name == "testdata" || name == "data") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(path, ".go") {
+			return nil
+		}
+		rel, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		seen++
+		checkFile(t, path, filepath.ToSlash(rel))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seen < 20 {
+		t.Fatalf("only %d Go files were found: the walk is broken", seen)
+	}
+}
+
+func checkFile(t *testing.T, path, rel string) {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+	if err != nil {
+		t.Errorf("%s: %v", rel, err)
+		return
+	}
+	dir := rel[:max(strings.LastIndex(rel, "/"), 0)]
+	isTest := strings.HasSuffix(rel, "_test.go")
+	for _, imp := range f.Imports {
+		name, err := strconv.Unquote(imp.Path.Value)
+		if err != nil {
+			t.Errorf("%s: %v", rel, err)
+			continue
+		}
+		for module, owner := range owners {
+			if strings.HasPrefix(name, module) && dir != owner && !strings.HasPrefix(dir, owner+"/") && !isTest {
+				t.Errorf("%s imports %s, which belongs to %s", rel, name, owner)
+			}
+		}
+		ours, ok := strings.CutPrefix(name, "keepwatch/")
+		if !ok || strings.HasPrefix(dir, "cmd/") || strings.HasPrefix(dir, "bench") || isTest {
+			continue
+		}
+		allowed, known := layers[dir]
+		if !known {
+			t.Errorf("%s: package %s has no row in the table of layers", rel, dir)
+			return
+		}
+		found := false
+		for _, a := range allowed {
+			found = found || a == ours
+		}
+		if !found {
+			t.Errorf("%s imports keepwatch/%s: %s may import only %v", rel, ours, dir, allowed)
+		}
+	}
+}
