@@ -21,10 +21,11 @@ var layers = map[string][]string{
 	"site":           {"site/render", "site/originals"},
 	"alerting":       {"probe", "oncall"},
 
-	"postgres":           {"probe", "oncall", "reports", "alerting", "site"},
+	"postgres":           {"probe", "oncall", "reports", "alerting", "site", "telemetry/event"},
 	"postgres/pgtest":    {"postgres"},
 	"spool":              {"probe", "oncall", "alerting"},
-	"telemetry":          {"probe", "oncall", "alerting", "reports"},
+	"telemetry":          {"probe", "oncall", "alerting", "reports", "telemetry/event"},
+	"telemetry/event":    {"probe", "alerting"}, // the rows that telemetry and postgres share
 	"telemetry/nrfake":   {},
 	"web":                {"probe", "oncall", "alerting", "reports"},
 	"alerting/pagerduty": {"probe", "alerting", "oncall"},
