@@ -1,0 +1,69 @@
+# Two commands matter: make run, make test. make help lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+GO ?= go
+LINT_VERSION := v2.15.0
+TOOLS := $(CURDIR)/.tools
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+# Packages with goroutines of their own: the race detector pays there.
+RACE := ./alerting/... ./probe/... ./spool/... ./oncall/... ./web/... ./telemetry/... ./site/...
+
+.PHONY: help run demo test short race long fuzz lint generate bench build need need-race cover clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+need: ## install what running needs (Postgres server binaries), if missing
+	@deploy/need postgres
+
+need-race: need
+	@deploy/need gcc
+
+build: ## build bin/keepwatch
+	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/keepwatch ./cmd/keepwatch
+
+run: need build ## start the daemon on keepwatch.example.yaml with the built-in PagerDuty stand-in
+	@exec deploy/run
+
+demo: need build ## a true two-minute story: outage, page, acknowledgement, recovery, report
+	@exec bin/keepwatch demo
+
+test: need-race ## run all tests (installs what they need)
+	$(GO) test -race -shuffle=on -timeout 15m $(RACE)
+	$(GO) test -shuffle=on -timeout 15m $$($(GO) list ./... | grep -vE '^keepwatch/(alerting|probe|spool|oncall|web|telemetry|site)(/|$$)')
+
+short: ## only the tests that need no Postgres
+	$(GO) test -short -shuffle=on ./...
+
+race: need-race ## every test under the race detector
+	$(GO) test -race -shuffle=on -timeout 30m ./...
+
+long: need-race ## the long forms: 1,000,000 on-call comparisons, full New Relic faults
+	KEEPWATCH_LONG=1 $(GO) test -timeout 60m -run 'Long|Oracle|Faults' -v ./oncall ./reports ./telemetry/...
+
+FUZZTIME ?= 1m
+fuzz: ## one minute for each fuzz target (FUZZTIME=10s for less)
+	@set -e; for pkg in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; done
+
+lint: ## golangci-lint with the rules of CONVENTIONS.md
+	@test -x $(TOOLS)/golangci-lint-$(LINT_VERSION) || { \
+	  echo "installing golangci-lint $(LINT_VERSION) into .tools (about two minutes, once)"; \
+	  GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION) && \
+	  mv $(TOOLS)/golangci-lint $(TOOLS)/golangci-lint-$(LINT_VERSION); }
+	$(TOOLS)/golangci-lint-$(LINT_VERSION) run ./...
+
+generate: ## write docs/config.md anew from the field comments
+	$(GO) run ./config/gendocs
+
+bench: need ## the figures of performance.md that exist by now, as ratios in one run
+	$(GO) run ./bench
+
+cover: need
+	$(GO) test -coverprofile=coverage.out ./... && $(GO) tool cover -func=coverage.out | tail -1
+
+clean: ## remove what building made (not ./data)
+	rm -rf bin .tools coverage.out bench.json
