@@ -1,0 +1,101 @@
+package site
+
+import (
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"time"
+
+	"keepwatch/site/originals"
+	"keepwatch/site/render"
+)
+
+// Config is the block `site`. Without the block there is no image site.
+type Config struct {
+	// Listen is the address the site answers on. Default: 127.0.0.1:8080. Example: 0.0.0.0:8080.
+	Listen string `yaml:"listen"`
+	// Originals is where the untouched pictures are kept: a directory, local or a mounted NFS or EFS
+	// path that all site processes share. Default: ./data/originals. Example: /mnt/photos/originals.
+	Originals string `yaml:"originals"`
+	// Cache is where rendered pictures are kept.
+	Cache render.Config `yaml:"cache"`
+	// PublicURL is the address people type. With https:// the login cookie is Secure and named
+	// __Host-token. Default: empty, which means plain HTTP. Example: https://photos.example.com.
+	PublicURL string `yaml:"public_url"`
+	// TrustedProxies are the addresses or networks of the load balancers in front, whose
+	// X-Forwarded-For is believed. Default: none. Example: [10.0.0.0/8, "::1"].
+	TrustedProxies []string `yaml:"trusted_proxies"`
+	// Drain is how long a stopping site says "not ready" and still answers, so that a load balancer
+	// can leave it. Default: 1s. Range: 0s to 8s. Example: 5s.
+	Drain *time.Duration `yaml:"drain"`
+}
+
+const (
+	defaultDrain = time.Second
+	maxDrain     = 8 * time.Second // the whole program must stop within 10 s
+)
+
+// SetDefaults fills in what is not set.
+func (c *Config) SetDefaults() {
+	if c.Listen == "" {
+		c.Listen = "127.0.0.1:8080"
+	}
+	if c.Originals == "" {
+		c.Originals = "./data/originals"
+	}
+	if c.Drain == nil {
+		drain := defaultDrain
+		c.Drain = &drain
+	}
+	c.Cache.SetDefaults()
+}
+
+// Validate reports every mistake; it expects defaults to be set.
+func (c *Config) Validate(report func(path, msg string)) {
+	if msg := badListen(c.Listen); msg != "" {
+		report("listen", msg)
+	}
+	if err := originals.Validate(c.Originals); err != nil {
+		report("originals", err.Error())
+	}
+	if c.PublicURL != "" {
+		u, err := url.Parse(c.PublicURL)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.User != nil || (u.Path != "" && u.Path != "/") {
+			report("public_url", "is no address of a site; give scheme and host only, such as https://photos.example.com")
+		}
+	}
+	for i, p := range c.TrustedProxies {
+		if _, err := parsePrefix(p); err != nil {
+			report("trusted_proxies["+strconv.Itoa(i)+"]", "is no address or network; write it like 10.0.0.7 or 10.0.0.0/8")
+		}
+	}
+	if c.Drain != nil && (*c.Drain < 0 || *c.Drain > maxDrain) {
+		report("drain", "is "+c.Drain.String()+"; give 0s to 8s, because the program must stop within 10 s")
+	}
+	c.Cache.Validate(func(path, msg string) { report("cache."+path, msg) })
+}
+
+func badListen(addr string) string {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "is no address to listen on; write host:port, such as 127.0.0.1:8080"
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return "has a port that is no number from 0 to 65535; write host:port, such as 127.0.0.1:8080"
+	}
+	return ""
+}
+
+// parsePrefix reads an address or a network.
+func parsePrefix(s string) (netip.Prefix, error) {
+	if p, err := netip.ParsePrefix(s); err == nil {
+		return p.Masked(), nil
+	}
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	a = a.Unmap()
+	return netip.PrefixFrom(a, a.BitLen()), nil
+}
