@@ -42,6 +42,6 @@ type PolicyConfig struct {
 type LevelConfig struct {
 	// Page names a rotation or a person.
 	Page string `yaml:"page"`
-	// After is the delay after the level before it. Default: 0s for the first level, 10m for the others. Example: 10m.
-	After time.Duration `yaml:"after"`
+	// After is the delay after the level before it. Range: 0s to 24h. Default: 0s for the first level, 10m for the others. Example: 10m.
+	After Delay `yaml:"after"`
 }
