@@ -1,0 +1,45 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"keepwatch/alerting"
+)
+
+// ErrNotFound is returned by a Source or an Actor for what does not exist.
+var ErrNotFound = errors.New("there is no such thing here")
+
+// ErrUnavailable is returned when the answer needs the database and it is away.
+var ErrUnavailable = errors.New("the database is away: try again in a moment")
+
+// ErrBadLink is returned for an acknowledgement link with a wrong or old signature.
+var ErrBadLink = errors.New("this link is not valid or too old: open the incident on the console and acknowledge it there")
+
+// errBadRequest is returned for a request that cannot be understood.
+var errBadRequest = errors.New("the request cannot be understood")
+
+// status is the one table from errors to HTTP status and to the sentence a
+// reader sees; the wrapped chain stays in the log.
+func status(err error) (int, string) {
+	table := []struct {
+		err  error
+		code int
+	}{
+		{alerting.ErrNotFound, http.StatusNotFound},
+		{ErrNotFound, http.StatusNotFound},
+		{ErrUnavailable, http.StatusServiceUnavailable},
+		{ErrBadLink, http.StatusForbidden},
+		{errBadRequest, http.StatusBadRequest},
+	}
+	for _, row := range table {
+		if errors.Is(err, row.err) {
+			return row.code, row.err.Error()
+		}
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return http.StatusServiceUnavailable, ErrUnavailable.Error()
+	}
+	return http.StatusInternalServerError, "something went wrong; the log says what"
+}
