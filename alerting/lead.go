@@ -1,0 +1,130 @@
+package alerting
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+)
+
+// Lease is leadership that was won. Lost closes when the session that holds it
+// dies; Release gives it back and may be called once.
+type Lease struct {
+	Lost    <-chan struct{}
+	Release func()
+}
+
+// Leader lets one of several daemons page. It polls and never waits for a lock.
+//
+// While the database is away nobody can be asked, so the last known leader goes
+// on: losing the session stops nothing, only learning that somebody else leads
+// does. Two daemons that both page for a moment repeat the same keys, which
+// opens nothing twice; a moment in which nobody pages could lose a page.
+type Leader struct {
+	// Try asks for leadership once: held false means that another daemon leads,
+	// an error that the database could not be asked.
+	Try func(ctx context.Context) (lease Lease, held bool, err error)
+	// Was and Mark remember over a restart that this daemon led last. Mark(false)
+	// is called only when another daemon is seen to lead.
+	Was  func() bool
+	Mark func(leads bool)
+	// Part is what only the leader runs. It must return soon after its context ends.
+	Part func(ctx context.Context) error
+	Log  *slog.Logger
+
+	leads atomic.Bool
+}
+
+// pollEvery is how often leadership is asked for; with the session's death
+// noticed at once, a stand-by takes over within a few seconds.
+const pollEvery = time.Second
+
+// Leads reports whether this daemon pages now. Safe for concurrent use.
+func (l *Leader) Leads() bool { return l.leads.Load() }
+
+// Run polls until ctx ends or the part fails. It returns nil when ctx ended.
+func (l *Leader) Run(ctx context.Context) error {
+	run := &leading{leader: l}
+	defer run.stop()
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		l.step(ctx, run)
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-run.ended:
+			if ctx.Err() != nil {
+				return nil
+			}
+			run.ended, run.cancel = nil, nil
+			return fmt.Errorf("leader's part ended: %w", err)
+		case <-run.lost:
+			l.Log.WarnContext(ctx, "leadership session lost")
+			run.lost, run.release = nil, nil
+		case <-tick.C:
+		}
+	}
+}
+
+// step asks once when there is no lease, and starts or stops the part.
+func (l *Leader) step(ctx context.Context, run *leading) {
+	if run.lost != nil || ctx.Err() != nil {
+		return
+	}
+	lease, held, err := l.Try(ctx)
+	switch {
+	case err != nil:
+		if run.cancel == nil && l.Was() {
+			l.Log.WarnContext(ctx, "leading without the database: this daemon led last", "err", err)
+			run.start(ctx)
+		}
+	case held:
+		run.lost, run.release = lease.Lost, lease.Release
+		l.Mark(true)
+		run.start(ctx)
+	case run.cancel != nil:
+		l.Log.WarnContext(ctx, "another daemon leads now")
+		l.Mark(false)
+		run.stop()
+	}
+}
+
+// leading is the running part and the lease; owned by Run's goroutine.
+type leading struct {
+	leader  *Leader
+	cancel  context.CancelFunc
+	ended   chan error
+	lost    <-chan struct{}
+	release func()
+}
+
+func (r *leading) start(ctx context.Context) {
+	if r.cancel != nil {
+		return
+	}
+	ctx, r.cancel = context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	r.ended = ended
+	r.leader.leads.Store(true)
+	r.leader.Log.InfoContext(ctx, "leading")
+	go func() { ended <- r.leader.Part(ctx) }() // stop waits for it
+}
+
+// stop ends the part, waits for it, and only then gives the lease back, so that
+// the next leader never runs beside this one.
+func (r *leading) stop() {
+	if r.cancel != nil {
+		r.cancel()
+		if err := <-r.ended; err != nil {
+			r.leader.Log.Warn("leader's part ended with an error while stopping", "err", err)
+		}
+		r.cancel, r.ended = nil, nil
+	}
+	r.leader.leads.Store(false)
+	if r.release != nil {
+		r.release()
+		r.release = nil
+	}
+}
