@@ -70,7 +70,7 @@ const (
 // PageState is what a person can read about a page.
 type PageState string
 
-// The page states. Queued, Sending and Unsure are unfinished.
+// The page states. Queued and Sending are unfinished.
 const (
 	Queued    PageState = "queued"    // owed, not yet tried or to be tried again
 	Sending   PageState = "sending"   // claimed by a deliverer until LeaseUntil
@@ -78,6 +78,9 @@ const (
 	Rejected  PageState = "rejected"  // the channel refuses it for good; a fallback went out
 	Cancelled PageState = "cancelled" // the incident recovered before any attempt was accepted or unsure
 )
+
+// Unfinished reports whether the page still has to be sent, or sent again.
+func (s PageState) Unfinished() bool { return s == Queued || s == Sending }
 
 // Message is what a page says. Plain data, stored as JSON with the page.
 type Message struct {
@@ -140,7 +143,8 @@ type Settlement struct {
 // and take the time as a parameter.
 type Store interface {
 	// Apply writes a change in one transaction. An incident is replaced only by a
-	// higher Version; entries and pages that exist already are left alone.
+	// higher Version; entries and pages that exist already are left alone. New
+	// pages are stored with the state they carry (a replay may bring accepted ones).
 	Apply(ctx context.Context, c Change) error
 	// OpenIncidents returns all incidents that are not resolved, oldest first.
 	OpenIncidents(ctx context.Context) ([]Incident, error)
@@ -151,8 +155,17 @@ type Store interface {
 	Claim(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]Page, error)
 	// Settle writes the outcome of an attempt, its timeline and its fallback pages in one transaction.
 	Settle(ctx context.Context, s Settlement) error
-	// Pages returns the pages of an incident, in order of creation.
+	// Pages returns the pages of an incident, in order of creation (Created, then
+	// Seq, then ID); none for an incident that does not exist.
 	Pages(ctx context.Context, incident string) ([]Page, error)
+	// Backlog counts the pages that are not finished, for health.
+	Backlog(ctx context.Context) (Backlog, error)
+}
+
+// Backlog is what is still owed: pages that are Queued or Sending.
+type Backlog struct {
+	Pages  int
+	Oldest time.Time // Created of the oldest of them; zero when there is none
 }
 
 // ErrNotFound is returned for an incident that does not exist.

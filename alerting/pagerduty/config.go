@@ -1,0 +1,115 @@
+package pagerduty
+
+import (
+	"net/url"
+	"strings"
+
+	"keepwatch/probe"
+)
+
+// The addresses of PagerDuty's United States region.
+const (
+	DefaultEventsURL = "https://events.pagerduty.com"
+	DefaultAPIURL    = "https://api.pagerduty.com"
+)
+
+// Config is how Keepwatch reaches PagerDuty. Without the block nobody is paged
+// through PagerDuty.
+type Config struct {
+	// RoutingKey is the integration key (Events API v2) of the service that is paged for people
+	// without a key of their own. Default: none. Example: "${PAGERDUTY_ROUTING_KEY}".
+	RoutingKey probe.Secret `yaml:"routing_key"`
+	// APIToken is a REST API token, for reading incidents back. Default: none; paging works without it. Example: "${PAGERDUTY_TOKEN}".
+	APIToken probe.Secret `yaml:"api_token"`
+	// WebhookSecret is the signing secret of the webhook subscription. Default: none; then PagerDuty's webhooks are refused.
+	// Example: "${PAGERDUTY_WEBHOOK_SECRET}".
+	WebhookSecret probe.Secret `yaml:"webhook_secret"`
+	// WebhookSecrets are further secrets that are also accepted, for changing the secret without losing a webhook. Default: none.
+	WebhookSecrets []probe.Secret `yaml:"webhook_secrets"`
+	// EventsURL is where events are sent, without a path. Default: https://events.pagerduty.com. Example: https://events.eu.pagerduty.com.
+	EventsURL string `yaml:"events_url"`
+	// APIURL is where the REST API is, without a path. Default: https://api.pagerduty.com. Example: https://api.eu.pagerduty.com.
+	APIURL string `yaml:"api_url"`
+}
+
+// PersonConfig is how one person is known to PagerDuty.
+type PersonConfig struct {
+	// User is the person's PagerDuty user ID. Default: none. Example: PABC123.
+	User string `yaml:"user"`
+	// RoutingKey is the integration key of a PagerDuty service whose escalation policy pages only this person;
+	// with it Keepwatch decides who is rung. Default: none, the service's key is used. Example: "${ADA_KEY}".
+	RoutingKey probe.Secret `yaml:"routing_key"`
+}
+
+// SetDefaults fills in the addresses.
+func (c *Config) SetDefaults() {
+	if c.EventsURL == "" {
+		c.EventsURL = DefaultEventsURL
+	}
+	if c.APIURL == "" {
+		c.APIURL = DefaultAPIURL
+	}
+}
+
+// Validate reports every mistake.
+func (c *Config) Validate(report func(path, msg string)) {
+	checkKey(c.RoutingKey, "routing_key", report)
+	checkBase(c.EventsURL, "events_url", report)
+	checkBase(c.APIURL, "api_url", report)
+	for i, s := range c.WebhookSecrets {
+		if s == "" {
+			report(indexed("webhook_secrets", i), "is empty; an empty secret would accept forged webhooks (remove it or set it)")
+		}
+	}
+}
+
+// Validate reports every mistake.
+func (p *PersonConfig) Validate(report func(path, msg string)) {
+	checkKey(p.RoutingKey, "routing_key", report)
+	if strings.ContainsAny(p.User, " \t/?#") {
+		report("user", "is not a PagerDuty user ID (like PABC123)")
+	}
+}
+
+// Secrets returns all webhook secrets that are set.
+func (c *Config) Secrets() []probe.Secret {
+	var all []probe.Secret
+	for _, s := range append([]probe.Secret{c.WebhookSecret}, c.WebhookSecrets...) {
+		if s != "" {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// checkKey refuses what cannot be an integration key: PagerDuty's are 32
+// letters and digits, and one with a space or a line end is a slip of the copier.
+func checkKey(key probe.Secret, path string, report func(path, msg string)) {
+	if key == "" {
+		return
+	}
+	k := key.Reveal()
+	if len(k) != 32 {
+		report(path, "does not look like an Events API v2 integration key (32 letters and digits)")
+		return
+	}
+	for _, r := range k {
+		if !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9') {
+			report(path, "does not look like an Events API v2 integration key (32 letters and digits)")
+			return
+		}
+	}
+}
+
+func checkBase(base, path string, report func(path, msg string)) {
+	if base == "" {
+		return
+	}
+	u, err := url.Parse(base)
+	switch {
+	case err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"):
+		report(path, "is not an address (write https://host or http://host:port)")
+	case u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "":
+		report(path, "must not have a path or a query (write only https://host; Keepwatch adds the path)")
+	}
+}
