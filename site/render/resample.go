@@ -20,10 +20,10 @@ const (
 // plane is a rectangle of samples; extent is its true size in samples, which is
 // not whole for the halved colour planes of an odd picture.
 type plane struct {
-	pix            []uint8
-	stride         int
-	w, h           int
-	extX, extY     float64
+	pix        []uint8
+	stride     int
+	w, h       int
+	extX, extY float64
 }
 
 func newPlane(w, h int) plane {
@@ -174,7 +174,7 @@ func shrink(src plane, n int) plane {
 		}
 		out := dst.row(y)
 		for x := range out {
-			count := uint32(rows * min(n, src.w-x*n)) //nolint:gosec // at most the samples of a box, far below 2^32
+			count := uint32(rows * min(n, src.w-x*n))   //nolint:gosec // at most the samples of a box, far below 2^32
 			out[x] = uint8((sums[x] + count/2) / count) //nolint:gosec // a mean of bytes
 		}
 	}

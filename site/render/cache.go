@@ -1,0 +1,228 @@
+package render
+
+import (
+	"container/list"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	suffix      = ".jpg"
+	tempPrefix  = "tmp-"
+	tempAge     = time.Hour   // a temporary file this old belongs to a killed process
+	sweepEvery  = time.Minute // also asked for as soon as the cache is too large
+	touchAfter  = time.Hour   // how old a file's time may grow, so that a restart knows what was used
+	sweepTarget = 9           // tenths of the allowed size that a sweep leaves
+)
+
+// cache is the directory of renditions. The files are the truth; the index in
+// memory only knows sizes and the order of use, and may miss files until the
+// first sweep has read the directory.
+type cache struct {
+	root *os.Root
+	max  int64
+	full chan struct{} // holds one token when the cache is too large
+
+	mu    sync.Mutex // guards all below
+	items map[string]*list.Element
+	order *list.List // of *item, most recently used first
+	total int64
+}
+
+type item struct {
+	key     string
+	bytes   int64
+	touched time.Time
+}
+
+func openCache(dir string, maxBytes Size) (*cache, error) {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("make the cache directory: %w", err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open the cache directory: %w", err)
+	}
+	return &cache{
+		root: root, max: int64(maxBytes), full: make(chan struct{}, 1),
+		items: map[string]*list.Element{}, order: list.New(),
+	}, nil
+}
+
+func cacheFile(key string) string { return path.Join(key[:2], key+suffix) }
+
+// open returns the file of a key, or nil when there is none that can be used.
+func (c *cache) open(key string, now time.Time) *os.File {
+	f, err := c.root.Open(cacheFile(key))
+	if err != nil {
+		return nil // absent or unreadable: both are mended by rendering again
+	}
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 {
+		_ = f.Close()
+		return nil
+	}
+	if c.use(key, info.Size(), info.ModTime(), now) {
+		_ = c.root.Chtimes(cacheFile(key), now, now) // only makes the order after a restart better
+	}
+	return f
+}
+
+// read returns the bytes of a key, or nil when there are none.
+func (c *cache) read(key string) []byte {
+	data, err := c.root.ReadFile(cacheFile(key))
+	if err != nil || len(data) == 0 {
+		return nil
+	}
+	return data
+}
+
+// use notes that a key was used and reports whether its file's time is too old.
+func (c *cache) use(key string, size int64, mod, now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.items[key]
+	if !ok {
+		e = c.order.PushFront(&item{key: key, bytes: size, touched: mod})
+		c.items[key] = e
+		c.total += size
+	}
+	c.order.MoveToFront(e)
+	it := e.Value.(*item) //nolint:errcheck // the list holds nothing else
+	if now.Sub(it.touched) < touchAfter {
+		return false
+	}
+	it.touched = now
+	return true
+}
+
+// put writes a rendition: temporary file, fsync, rename. Without the fsync a
+// power cut could leave a torn file under a name that is never doubted.
+func (c *cache) put(key string, data []byte, now time.Time) error {
+	temp := tempPrefix + rand.Text()
+	err := c.write(temp, data)
+	if err == nil {
+		if merr := c.root.Mkdir(key[:2], 0o750); merr != nil && !errors.Is(merr, fs.ErrExist) {
+			err = merr
+		}
+	}
+	if err == nil {
+		err = c.root.Rename(temp, cacheFile(key))
+	}
+	if err != nil {
+		_ = c.root.Remove(temp) // the first error is the one that matters
+		return fmt.Errorf("write to the cache: %w", err)
+	}
+	c.use(key, int64(len(data)), now, now)
+	if c.size() > c.max {
+		select {
+		case c.full <- struct{}{}:
+		default: // a sweep is asked for already
+		}
+	}
+	return nil
+}
+
+func (c *cache) write(name string, data []byte) error {
+	f, err := c.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+func (c *cache) size() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.total
+}
+
+// sweep removes what was used longest ago until the cache fits with room to spare.
+func (c *cache) sweep() error {
+	if c.size() <= c.max {
+		return nil
+	}
+	for c.size() > c.max/10*sweepTarget {
+		key, ok := c.forgetOldest()
+		if !ok {
+			return nil
+		}
+		if err := c.root.Remove(cacheFile(key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove from the cache: %w", err)
+		}
+	}
+	return nil
+}
+
+func (c *cache) forgetOldest() (string, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.order.Back()
+	if e == nil {
+		return "", false
+	}
+	it := c.order.Remove(e).(*item) //nolint:errcheck // the list holds nothing else
+	delete(c.items, it.key)
+	c.total -= it.bytes
+	return it.key, true
+}
+
+// load reads the directory once, so that files of an earlier run count and can
+// be removed, and clears leftovers of killed processes.
+func (c *cache) load(ctx context.Context, now time.Time) error {
+	err := fs.WalkDir(c.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return nil //nolint:nilerr // removed meanwhile
+		}
+		key, ours := strings.CutSuffix(d.Name(), suffix)
+		switch {
+		case ours && len(key) > 2 && name == cacheFile(key):
+			c.found(key, info)
+		case strings.HasPrefix(name, tempPrefix) && now.Sub(info.ModTime()) > tempAge:
+			return c.root.Remove(name)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read the cache directory: %w", err)
+	}
+	return nil
+}
+
+// found adds a file of an earlier run at its place in the order of use. Files come
+// in the order of their names, so the place is searched from the old end.
+func (c *cache) found(key string, info fs.FileInfo) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.items[key]; ok {
+		return
+	}
+	it := &item{key: key, bytes: info.Size(), touched: info.ModTime()}
+	c.total += it.bytes
+	for e := c.order.Back(); e != nil; e = e.Prev() {
+		if e.Value.(*item).touched.After(it.touched) { //nolint:errcheck // the list holds nothing else
+			c.items[key] = c.order.InsertAfter(it, e)
+			return
+		}
+	}
+	c.items[key] = c.order.PushFront(it)
+}
