@@ -54,6 +54,9 @@ func (f *Failover) Settle(ctx context.Context, s Settlement) error { panic("soon
 // Pages lists.
 func (f *Failover) Pages(ctx context.Context, incident string) ([]Page, error) { panic("soon") }
 
+// Backlog counts.
+func (f *Failover) Backlog(ctx context.Context) (Backlog, error) { panic("soon") }
+
 // Run watches.
 func (f *Failover) Run(ctx context.Context) error { panic("soon") }
 

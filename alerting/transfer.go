@@ -45,11 +45,6 @@ type Reserve interface {
 	Held() (incidents, pages int)
 }
 
-// Finished reports whether nothing more is to be sent for this page.
-func (p Page) Finished() bool {
-	return p.State == Accepted || p.State == Rejected || p.State == Cancelled
-}
-
 // pageKey is what orders pages: within it one page is in flight at a time.
 type pageKey struct{ channel, route, dedup string }
 
@@ -187,7 +182,7 @@ func correct(pages []Page) {
 		last, done := resolved[p.key()]
 		_, sent := delivered[p.key()]
 		switch {
-		case p.Action != Resolve && !p.Finished() && done && p.Seq < last:
+		case p.Action != Resolve && p.State.Unfinished() && done && p.Seq < last:
 			pages[i].State, pages[i].LastError = Cancelled, "resolved before this was sent"
 		case p.Action == Resolve && p.State == Cancelled && sent && !done:
 			pages[i].State, pages[i].LastError = Queued, ""

@@ -15,7 +15,7 @@ type OutboxOptions struct {
 
 // Outbox is an [alerting.Reserve] in one file.
 type Outbox struct {
-	mem alerting.Memory
+	book alerting.Book
 }
 
 var _ alerting.Reserve = (*Outbox)(nil)
@@ -24,38 +24,41 @@ var _ alerting.Reserve = (*Outbox)(nil)
 func OpenOutbox(o OutboxOptions) (*Outbox, error) { panic("soon") }
 
 // Apply implements [alerting.Store].
-func (o *Outbox) Apply(ctx context.Context, c alerting.Change) error { return o.mem.Apply(ctx, c) }
+func (o *Outbox) Apply(ctx context.Context, c alerting.Change) error { return o.book.Apply(ctx, c) }
 
 // OpenIncidents implements [alerting.Store].
 func (o *Outbox) OpenIncidents(ctx context.Context) ([]alerting.Incident, error) {
-	return o.mem.OpenIncidents(ctx)
+	return o.book.OpenIncidents(ctx)
 }
 
 // Claim implements [alerting.Store].
 func (o *Outbox) Claim(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]alerting.Page, error) {
-	return o.mem.Claim(ctx, now, lease, limit)
+	return o.book.Claim(ctx, now, lease, limit)
 }
 
 // Settle implements [alerting.Store].
 func (o *Outbox) Settle(ctx context.Context, s alerting.Settlement) error {
-	return o.mem.Settle(ctx, s)
+	return o.book.Settle(ctx, s)
 }
 
 // Pages implements [alerting.Store].
 func (o *Outbox) Pages(ctx context.Context, incident string) ([]alerting.Page, error) {
-	return o.mem.Pages(ctx, incident)
+	return o.book.Pages(ctx, incident)
 }
 
+// Backlog implements [alerting.Store].
+func (o *Outbox) Backlog(ctx context.Context) (alerting.Backlog, error) { return o.book.Backlog(ctx) }
+
 // Import implements [alerting.Importer].
-func (o *Outbox) Import(ctx context.Context, c alerting.Change) error { return o.mem.Import(ctx, c) }
+func (o *Outbox) Import(ctx context.Context, c alerting.Change) error { return o.book.Import(ctx, c) }
 
 // Unfinished implements [alerting.Transfer].
 func (o *Outbox) Unfinished(ctx context.Context) ([]alerting.Change, error) {
-	return o.mem.Unfinished(ctx)
+	return o.book.Unfinished(ctx)
 }
 
 // Held implements [alerting.Reserve].
-func (o *Outbox) Held() (incidents, pages int) { return o.mem.Held() }
+func (o *Outbox) Held() (incidents, pages int) { return o.book.Held() }
 
 // Replay implements [alerting.Reserve].
 func (o *Outbox) Replay(ctx context.Context, to alerting.Importer) error { panic("soon") }

@@ -2,7 +2,7 @@
 // results in a [Journal], incidents and owed pages in an [Outbox].
 //
 // It knows files and nothing of Postgres; it decides nothing about incidents:
-// the rules of an outbox are those of [alerting.Memory].
+// the rules of an outbox are those of [alerting.Book].
 package spool
 
 import "errors"
