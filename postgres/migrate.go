@@ -26,6 +26,7 @@ const (
 	migrateLock     = 0x6b77_0001
 	migratePoll     = 50 * time.Millisecond
 	noTransaction   = "-- no transaction"
+	sessionTimeout  = 5 * time.Second  // for one short question to a session that holds a lock
 	migrateDeadline = 10 * time.Minute // longest wait for another process's migration
 )
 
@@ -115,8 +116,8 @@ const sqlTryLock = `SELECT pg_try_advisory_lock(@key)`
 // CONCURRENTLY would wait for the waiter, and vacuum would be held back.
 func lockSession(ctx context.Context, conn *pgx.Conn, key int64, every time.Duration) error {
 	for {
-		var got bool
-		if err := conn.QueryRow(ctx, sqlTryLock, pgx.NamedArgs{"key": key}).Scan(&got); err != nil || got {
+		got, err := tryLock(ctx, conn, key)
+		if err != nil || got {
 			return err
 		}
 		select {
@@ -125,6 +126,15 @@ func lockSession(ctx context.Context, conn *pgx.Conn, key int64, every time.Dura
 		case <-time.After(every):
 		}
 	}
+}
+
+// tryLock has a deadline of its own: a session that hangs is as good as dead.
+func tryLock(ctx context.Context, conn *pgx.Conn, key int64) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, sessionTimeout)
+	defer cancel()
+	var got bool
+	err := conn.QueryRow(ctx, sqlTryLock, pgx.NamedArgs{"key": key}).Scan(&got)
+	return got, err
 }
 
 const sqlAppliedMigrations = `

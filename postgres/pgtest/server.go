@@ -81,7 +81,7 @@ func start(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	dsn := "host=" + run + " port=5432 user=postgres dbname=postgres sslmode=disable pool_max_conns=6"
+	dsn := "host=" + run + " port=5432 user=postgres dbname=postgres sslmode=disable"
 	return dsn, awaitReady(ctx, dsn, filepath.Join(run, "log"), ended)
 }
 
