@@ -10,11 +10,8 @@ package telemetry
 import (
 	"context"
 	"log/slog"
-	"net/http"
 	"time"
 
-	"keepwatch/alerting"
-	"keepwatch/probe"
 	"keepwatch/telemetry/event"
 )
 
@@ -23,7 +20,8 @@ import (
 type Outbox interface {
 	// Put stores a batch in one transaction; events whose ID exists are left alone.
 	Put(ctx context.Context, b event.Batch, now time.Time) error
-	// Claim leases up to limit events until now+lease, oldest first.
+	// Claim leases up to limit events until now+lease: those never tried first, then
+	// those freed longest ago, so that one event that New Relic refuses cannot hold up the rest.
 	Claim(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]event.Event, error)
 	// Ack notes that New Relic has taken these events.
 	Ack(ctx context.Context, ids []string, now time.Time) error
@@ -43,7 +41,9 @@ type Outbox interface {
 type Ledger interface {
 	// Mark returns the start of the first minute not yet summarised; zero when none was.
 	Mark(ctx context.Context) (time.Time, error)
-	// Minutes returns the summaries of all slots in [from, to), both full minutes.
+	// Minutes returns the summaries that became complete in [from, to), both full
+	// minutes. A minute of a check is complete one minute after its start, or one slot
+	// when slots are longer (rounded up to minutes).
 	Minutes(ctx context.Context, from, to time.Time) ([]event.Minute, error)
 	// Summarised stores events and moves the mark from `from` to `to` in one
 	// transaction; when the mark is no longer at `from` nothing changes.
@@ -68,77 +68,3 @@ type Parts struct {
 	// SchedulerLagP99, DBLatency and ClockOffset are to be filled.
 	Heartbeats func() []event.Heartbeat
 }
-
-// New makes the client and its agent. Without a licence key (in cfg or in
-// NEW_RELIC_LICENSE_KEY) or with NEW_RELIC_ENABLED=false it returns nil, nil. An
-// error means a wrong setting; it never holds the key.
-func New(cfg Config, parts Parts) (*Client, error) { panic("soon") }
-
-// Client is Keepwatch's line to New Relic. All methods are nil-safe and safe for concurrent use.
-type Client struct{}
-
-// Run keeps the agent alive (it rebuilds an application that the collector
-// ended) and writes back what was taken. Every process that made a Client runs
-// it; the database must outlive it. It returns nil after ctx is done, within about 5 s.
-func (c *Client) Run(ctx context.Context) error { return nil }
-
-// Deliver feeds the agent from the outbox and derives events. Only one
-// process may run it: call it under the leader's lock. It returns nil after ctx is done.
-func (c *Client) Deliver(ctx context.Context) error { return nil }
-
-// Results decorates a store of results: what was stored is also told. An error
-// of the outbox is returned, so that the caller repeats the (idempotent) batch.
-func (c *Client) Results(next probe.Store) probe.Store { return next }
-
-// Report tells the figures of a week.
-func (c *Client) Report(ctx context.Context, r event.Report) error { return nil }
-
-// Middleware times requests as transactions named by the mux's pattern. Put it
-// directly around the mux: it reads r.Pattern after routing.
-func (c *Client) Middleware(next http.Handler) http.Handler { return next }
-
-// StartQuery times a statement inside a timed request; call the result at its
-// end. It takes no text and no arguments of the statement, so none can leak.
-func (c *Client) StartQuery(ctx context.Context, operation, table string) func() { return func() {} }
-
-// Connected reports whether New Relic's last answer was good.
-func (c *Client) Connected() bool { return false }
-
-// Gauges are figures read at each scrape. A nil func leaves its metric out.
-type Gauges struct {
-	OutboxPending  func() float64 // pages owed and events waiting
-	OutboxOldest   func() float64 // seconds
-	Degraded       func() float64 // 1: Postgres is away
-	Leader         func() float64 // 1: this process leads
-	ReloadOK       func() float64 // 1: the last reload was good
-	ReloadTime     func() float64 // unix seconds of the last good reload
-	NewRelic       func() float64 // 1: connected
-	SchedulerLag   func() float64 // seconds
-	MissedSlots    func() float64 // since start
-	ClockSteps     func() float64 // since start
-	ClockOffset    func() float64 // seconds
-	IncidentsOpen  func() float64
-	IncidentsAcked func() float64
-}
-
-// Metrics is the Prometheus side. Made by [NewMetrics]; safe for concurrent use.
-type Metrics struct{}
-
-// NewMetrics makes a registry of its own with all metrics.
-func NewMetrics(version string, g Gauges) *Metrics { panic("soon") }
-
-// Sink counts results on their way.
-func (m *Metrics) Sink(next probe.Sink) probe.Sink { return next }
-
-// Notifier counts what a channel answers, and how late pages leave.
-func (m *Metrics) Notifier(channel string, next alerting.Notifier) alerting.Notifier { return next }
-
-// Handler serves /metrics.
-func (m *Metrics) Handler() http.Handler { panic("soon") }
-
-// Probe serves /probe?target=CHECK&location=LOCATION with the last result under
-// the names of blackbox_exporter. Without location the last of any location is served.
-func (m *Metrics) Probe() http.Handler { panic("soon") }
-
-// SeriesPlan is the config-time check that the metrics stay under the cap.
-func SeriesPlan(checks, locations int) error { return nil }

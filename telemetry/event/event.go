@@ -7,11 +7,7 @@
 // value of a named type (go-agent v3.45.0, custom_event.go).
 package event
 
-import (
-	"time"
-
-	"keepwatch/probe"
-)
+import "time"
 
 // The event types.
 const (
@@ -30,6 +26,8 @@ type Event struct {
 	// Attrs is a JSON object of strings, numbers and booleans, without eventId,
 	// occurredAt and lateMs: those are added when it is handed to the agent.
 	Attrs []byte
+	// Claims is how often it was claimed, this time included; 0 before the first.
+	Claims int
 }
 
 // Dropped is how many raw results of a minute were not told because of the cap.
@@ -110,6 +108,3 @@ type Report struct {
 	Downtime        time.Duration
 	Incidents       int
 }
-
-// FromResult makes the KeepwatchCheck event of a result.
-func FromResult(r probe.Result, t Target) Event { panic("soon") }
