@@ -11,10 +11,13 @@ package config
 import (
 	"time"
 
+	"keepwatch/alerting/pagerduty"
 	"keepwatch/oncall"
 	"keepwatch/postgres"
-	"keepwatch/probe"
 	"keepwatch/reports"
+	"keepwatch/site"
+	"keepwatch/telemetry"
+	"keepwatch/web"
 )
 
 // File is the whole configuration file. Make one with [Load]: a File that Load
@@ -27,6 +30,10 @@ type File struct {
 	DataDir string `yaml:"data_dir"`
 	// Database says which Postgres to use; left out, Keepwatch runs its own under data_dir. KEEPWATCH_DATABASE_URL and DATABASE_URL win over its url.
 	Database postgres.Config `yaml:"database"`
+	// Console is the status page with health, metrics, heartbeats and webhooks. Left out, there is none.
+	Console *web.Config `yaml:"console"`
+	// Site is the image site. Left out, Keepwatch only watches other sites.
+	Site *site.Config `yaml:"site"`
 	// Locations are the places that probes run from. A plain name is probed from this process. At most 32. Default: [here].
 	Locations []Location `yaml:"locations"`
 	// Checks are the things to look at. At least one, at most 10000.
@@ -39,14 +46,22 @@ type File struct {
 	Rotations map[string]oncall.RotationConfig `yaml:"rotations"`
 	// Escalations are the ladders that services climb until somebody acknowledges, by name.
 	Escalations map[string]oncall.PolicyConfig `yaml:"escalations"`
+	// PagerDuty is how people are woken. Left out, only the fallback channels are used.
+	PagerDuty *pagerduty.Config `yaml:"pagerduty"`
 	// Fallback is what fires when PagerDuty does not accept a page in time.
 	Fallback Fallback `yaml:"fallback"`
+	// NewRelic is what New Relic is told. Left out, nothing.
+	NewRelic *telemetry.Config `yaml:"newrelic"`
+	// Reports says how weeks are counted and to whom Monday's report goes.
+	Reports reports.Config `yaml:"reports"`
 
 	// Path is the file that was read.
 	Path string `yaml:"-"`
 	// Warnings are what Load would not call a mistake, in file order: somebody
 	// should look, but Keepwatch can start.
 	Warnings []Problem `yaml:"-"`
+
+	specs map[string]string // by check: its public form; never a secret
 }
 
 // Location is a place that probes run from. In the file it is a name, or {name: east, agent: true}.
@@ -101,15 +116,7 @@ type Service struct {
 type Person struct {
 	oncall.Person `yaml:",inline"`
 	// PagerDuty is how PagerDuty knows this person. Default: pages go through the shared pagerduty.routing_key.
-	PagerDuty PersonPagerDuty `yaml:"pagerduty"`
-}
-
-// PersonPagerDuty is how PagerDuty knows a person.
-type PersonPagerDuty struct {
-	// User is the person's PagerDuty user ID. Example: PABC123.
-	User string `yaml:"user"`
-	// RoutingKey is the integration key of a PagerDuty service that rings only this person: 32 letters and digits. Default: the shared key. Example: "${ADA_KEY}".
-	RoutingKey probe.Secret `yaml:"routing_key"`
+	PagerDuty pagerduty.PersonConfig `yaml:"pagerduty"`
 }
 
 // Fallback is what fires when PagerDuty does not accept a page in time.

@@ -1,35 +1,126 @@
 package config
 
 import (
+	"fmt"
+	"slices"
+	"time"
+
 	"keepwatch/alerting"
+	"keepwatch/alerting/pagerduty"
 	"keepwatch/oncall"
 	"keepwatch/probe"
 	"keepwatch/reports"
 )
 
-// ProbeChecks makes the checks to run. Of env only Beats is used; name, every
-// and timeout are each check's own. The error names the check whose checker
-// could not be made.
-func (f *File) ProbeChecks(env probe.Env) ([]probe.Check, error) { panic("not yet") }
+// ProbeChecks makes the checks to run, in file order. Of env only Beats is used;
+// name, every and timeout are each check's own. The error names the check whose
+// checker could not be made.
+func (f *File) ProbeChecks(env probe.Env) ([]probe.Check, error) {
+	checks := make([]probe.Check, 0, len(f.Checks))
+	for _, k := range f.Checks {
+		kind, name := k.Kind()
+		if kind == nil {
+			return nil, fmt.Errorf("check %s: it has no kind", k.Name) // only a File that Load did not make
+		}
+		checker, err := kind.Checker(probe.Env{Name: k.Name, Every: k.Every, Timeout: k.Timeout, Beats: env.Beats})
+		if err != nil {
+			return nil, fmt.Errorf("check %s: %w", k.Name, err)
+		}
+		checks = append(checks, probe.Check{
+			Name: k.Name, Kind: name, Target: kind.Target(), Every: k.Every, Timeout: k.Timeout, Retries: k.Retries,
+			Quorum: k.Quorum, Locations: slices.Clone(k.Locations), Checker: checker, Spec: f.specs[k.Name],
+		})
+	}
+	return checks, nil
+}
 
 // Rules are what the alerting engine must know, one per service, in file order.
-func (f *File) Rules() []alerting.Rule { panic("not yet") }
+func (f *File) Rules() []alerting.Rule {
+	checks := make(map[string]Check, len(f.Checks))
+	for _, k := range f.Checks {
+		checks[k.Name] = k
+	}
+	rules := make([]alerting.Rule, 0, len(f.Services))
+	for _, s := range f.Services {
+		r := alerting.Rule{Service: s.Name, Confirm: s.Confirm, Recover: s.Recover}
+		if s.Escalation != "" {
+			r.Policy = f.Escalations[s.Escalation].Policy(s.Escalation)
+		}
+		for _, name := range s.Critical {
+			k := checks[name]
+			r.Checks = append(r.Checks, alerting.CheckRule{
+				Name: name, Locations: slices.Clone(k.Locations), Quorum: k.Quorum, Every: k.Every,
+				Timeout: k.Timeout * time.Duration(k.Retries+1),
+			})
+		}
+		rules = append(rules, r)
+	}
+	return rules
+}
 
 // Roster resolves rotations and people.
-func (f *File) Roster() oncall.Roster { panic("not yet") }
+func (f *File) Roster() oncall.Roster {
+	r := oncall.Roster{
+		People:    make(map[string]oncall.Person, len(f.People)),
+		Rotations: make(map[string]oncall.Rotation, len(f.Rotations)),
+	}
+	for name, p := range f.People {
+		r.People[name] = p.Person
+	}
+	for name, c := range f.Rotations {
+		r.Rotations[name] = c.Rotation(name)
+	}
+	return r
+}
 
 // ReportServices are what reports are about, in file order.
-func (f *File) ReportServices() []reports.Service { panic("not yet") }
+func (f *File) ReportServices() []reports.Service {
+	all := make([]reports.Service, 0, len(f.Services))
+	for _, s := range f.Services {
+		all = append(all, reports.Service{Name: s.Name, Objective: s.Objective, Critical: slices.Clone(s.Critical)})
+	}
+	return all
+}
 
-// Routes say which PagerDuty key serves whom.
+// Routes say which PagerDuty key serves whom. The zero value has none.
 type Routes struct {
 	// Keys holds the key of each route: "service" is the shared one,
 	// "person:ada" is a person's own. Only keys that are set are in it.
-	Keys map[string]probe.Secret
-	// Person maps the YAML key of a person to the route of a page for that
-	// person; a person without any has no entry.
-	Person map[string]string
+	Keys pagerduty.Keys
 }
 
-// Routes says which PagerDuty key serves whom.
-func (f *File) Routes() Routes { panic("not yet") }
+// The names of routes.
+const (
+	sharedRoute = "service"
+	personRoute = "person:"
+)
+
+// Route gives the route of a page for a person (the YAML key) and whether it is
+// the person's own; "" when there is none. It fits alerting.Routing.Route.
+func (r Routes) Route(person string) (route string, own bool) {
+	if _, ok := r.Keys[personRoute+person]; ok {
+		return personRoute + person, true
+	}
+	if _, ok := r.Keys[sharedRoute]; ok {
+		return sharedRoute, false
+	}
+	return "", false
+}
+
+// Routes says which PagerDuty key serves whom. Without a pagerduty block there
+// are none, not even people's own.
+func (f *File) Routes() Routes {
+	r := Routes{Keys: pagerduty.Keys{}}
+	if f.PagerDuty == nil {
+		return r
+	}
+	if f.PagerDuty.RoutingKey != "" {
+		r.Keys[sharedRoute] = f.PagerDuty.RoutingKey
+	}
+	for name, p := range f.People {
+		if p.PagerDuty.RoutingKey != "" {
+			r.Keys[personRoute+name] = p.PagerDuty.RoutingKey
+		}
+	}
+	return r
+}

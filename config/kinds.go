@@ -1,10 +1,60 @@
 package config
 
+import (
+	"reflect"
+
+	"keepwatch/alerting/email"
+	"keepwatch/alerting/webhook"
+	"keepwatch/probe"
+)
+
 // Kinds is the menu of check kinds: all that Keepwatch can look at. A check has
 // exactly one of them. A new kind is one file in probe and one line here; every
 // field is a pointer to a [probe.Kind].
-type Kinds struct{}
+type Kinds struct {
+	// HTTP asks a web address and looks at the answer.
+	HTTP *probe.HTTP `yaml:"http"`
+	// TCP connects to a port and may look at the banner.
+	TCP *probe.TCP `yaml:"tcp"`
+	// TLS makes a handshake and verifies certificate, host name, version and the days left.
+	TLS *probe.TLS `yaml:"tls"`
+	// DNS asks a name server for a record.
+	DNS *probe.DNS `yaml:"dns"`
+	// ICMP sends echo requests (ping).
+	ICMP *probe.ICMP `yaml:"icmp"`
+	// Heartbeat waits for a job to call the console.
+	Heartbeat *probe.Heartbeat `yaml:"heartbeat"`
+}
 
 // Channels is the menu of fallback channels. A fallback channel has exactly one
 // of them. A new one is one package under alerting and one line here.
-type Channels struct{}
+type Channels struct {
+	// Webhook sends each page as JSON to an address.
+	Webhook *webhook.Config `yaml:"webhook"`
+	// Email sends each page as mail to the person, or to a fixed address.
+	Email *email.Config `yaml:"email"`
+}
+
+// Kind is the check's kind and its name; nil and "" when the check has none.
+func (k Kinds) Kind() (probe.Kind, string) {
+	v := reflect.ValueOf(k)
+	for _, key := range present(v) {
+		for _, f := range fieldsOf(v.Type()) {
+			if kind, ok := v.FieldByIndex(f.index).Interface().(probe.Kind); ok && f.key == key {
+				return kind, key
+			}
+		}
+	}
+	return nil, ""
+}
+
+// present lists the keys of a menu that are filled in.
+func present(menu reflect.Value) []string {
+	var keys []string
+	for _, f := range fieldsOf(menu.Type()) {
+		if !menu.FieldByIndex(f.index).IsNil() {
+			keys = append(keys, f.key)
+		}
+	}
+	return keys
+}

@@ -1,0 +1,109 @@
+package config
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+
+	"keepwatch/oncall"
+)
+
+// accounts says loudly what cannot work because an account is missing.
+func (c *checker) accounts() {
+	for _, path := range slices.Sorted(maps.Keys(c.unset)) {
+		name := c.unset[path]
+		switch {
+		case path == "pagerduty.routing_key":
+			c.warn(path, "%s is not set: nobody is paged through the shared PagerDuty key", name)
+		case path == "newrelic.license_key":
+			c.warn(path, "%s is not set: New Relic is told nothing", name)
+		case within(path, "people"):
+			c.warn(path, "%s is not set: this person is paged through the shared PagerDuty key only", name)
+		case path == "pagerduty.api_token", path == "pagerduty.webhook_secret":
+			c.warn(path, "%s is not set: it is as if this line were not there", name)
+		}
+	}
+	f := c.f
+	if len(f.Services) == 0 || len(f.Escalations) == 0 {
+		return
+	}
+	shared := f.PagerDuty != nil && f.PagerDuty.RoutingKey != "" || c.broken["pagerduty.routing_key"]
+	if shared || len(f.Fallback.Channels) > 0 {
+		return // each page has a way out
+	}
+	own := map[string]bool{}
+	for name, p := range f.People {
+		if p.PagerDuty.RoutingKey != "" || c.broken["people."+name+".pagerduty.routing_key"] {
+			own[name] = true
+		}
+	}
+	if len(own) == 0 {
+		c.warn("pagerduty", "no page can leave: there is no PagerDuty routing key and no fallback channel, so incidents are only recorded")
+		return
+	}
+	for name := range c.paged() {
+		if _, exists := f.People[name]; exists && !own[name] {
+			c.warn(join("people", name), "cannot be paged: there is no routing key of this person's own, no shared one and no fallback channel")
+		}
+	}
+}
+
+// paged are the people that escalations may reach.
+func (c *checker) paged() map[string]bool {
+	all := map[string]bool{}
+	for _, e := range c.f.Escalations {
+		for _, l := range e.Levels {
+			all[l.Page] = true
+			if r, ok := c.f.Rotations[l.Page]; ok {
+				for name := range inRotation(r) {
+					all[name] = true
+				}
+			}
+		}
+	}
+	return all
+}
+
+func inRotation(r oncall.RotationConfig) map[string]bool {
+	all := map[string]bool{r.Fallback: true}
+	for _, p := range r.People {
+		all[p] = true
+	}
+	for _, o := range r.Overrides {
+		all[o.Person] = true
+	}
+	return all
+}
+
+// unused warns of what nothing refers to: usually a slip of the pen.
+func (c *checker) unused() {
+	reached, served := c.paged(), map[string]bool{}
+	for _, r := range c.f.Rotations {
+		for name := range inRotation(r) {
+			reached[name] = true
+		}
+	}
+	for name := range c.f.People {
+		if !reached[name] {
+			c.warn(join("people", name), "is in no rotation and no escalation: this person is never paged")
+		}
+	}
+	for name := range c.f.Rotations {
+		if !reached[name] {
+			c.warn(join("rotations", name), "is in no escalation: nobody is paged from it")
+		}
+	}
+	for _, s := range c.f.Services {
+		served[s.Escalation] = true
+	}
+	for name := range c.f.Escalations {
+		if !served[name] {
+			c.warn(join("escalations", name), "is used by no service")
+		}
+	}
+}
+
+// isMenu reports whether a struct type is one of the menus of kinds.go.
+func isMenu(t reflect.Type) bool {
+	return t == reflect.TypeFor[Kinds]() || t == reflect.TypeFor[Channels]()
+}
