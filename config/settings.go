@@ -10,19 +10,19 @@ import (
 	"github.com/spf13/viper"
 )
 
-// setting is a scalar of the daemon that the environment and flags may set over
+// Setting is a scalar of the daemon that the environment and flags may set over
 // the file. People, checks and rotations are not among them and never pass
 // through viper, which would lower-case their names.
-type setting struct {
-	key  string   // in the file
-	flag string   // "" for none
-	env  []string // the first that is set wins
-	help string
+type Setting struct {
+	Key  string   // in the file
+	Flag string   // without hyphens; "" for none
+	Env  []string // the first that is set wins
+	Help string   // of the flag
 }
 
-// settings lists them.
-func settings() []setting {
-	return []setting{
+// Settings lists them.
+func Settings() []Setting {
+	return []Setting{
 		{"data_dir", "data-dir", []string{"KEEPWATCH_DATA_DIR"}, "directory for what must not be forgotten"},
 		{"database.url", "database-url", []string{"KEEPWATCH_DATABASE_URL", "DATABASE_URL"}, "Postgres to use instead of Keepwatch's own"},
 		{"console.listen", "console-listen", []string{"KEEPWATCH_CONSOLE_LISTEN"}, "address of the console"},
@@ -38,9 +38,9 @@ func settings() []setting {
 // --data-dir, --database-url, --console-listen and --site-listen.
 func AddFlags(fs *pflag.FlagSet) {
 	fs.String("config", "", "configuration file (default keepwatch.yaml, then keepwatch.example.yaml)")
-	for _, s := range settings() {
-		if s.flag != "" {
-			fs.String(s.flag, "", s.help+" (wins over "+s.key+" in the file)")
+	for _, s := range Settings() {
+		if s.Flag != "" {
+			fs.String(s.Flag, "", s.Help+" (wins over "+s.Key+" in the file)")
 		}
 	}
 }
@@ -64,17 +64,17 @@ func environment(lines []string) map[string]string {
 func layers(env map[string]string, flags *pflag.FlagSet) *viper.Viper {
 	v := viper.New()
 	// Empty is not set: Compose and systemd units pass empty variables on.
-	for _, s := range slices.Concat(settings(), []setting{{key: "config", flag: "config", env: []string{"KEEPWATCH_CONFIG"}}}) {
-		for _, name := range slices.Backward(s.env) {
+	for _, s := range slices.Concat(Settings(), []Setting{{Key: "config", Flag: "config", Env: []string{"KEEPWATCH_CONFIG"}}}) {
+		for _, name := range slices.Backward(s.Env) {
 			if env[name] != "" {
-				_ = v.MergeConfigMap(nested(s.key, env[name])) // it fails only for maps it cannot read
+				_ = v.MergeConfigMap(nested(s.Key, env[name])) // it fails only for maps it cannot read
 			}
 		}
-		if flags == nil || s.flag == "" {
+		if flags == nil || s.Flag == "" {
 			continue
 		}
-		if f := flags.Lookup(s.flag); f != nil {
-			_ = v.BindPFlag(s.key, f) // it fails only for a nil flag
+		if f := flags.Lookup(s.Flag); f != nil {
+			_ = v.BindPFlag(s.Key, f) // it fails only for a nil flag
 		}
 	}
 	return v
@@ -92,20 +92,20 @@ func nested(key, value string) map[string]any {
 // overrides are the settings that flags or the environment have.
 func overrides(v *viper.Viper, env map[string]string, flags *pflag.FlagSet) map[string]override {
 	all := map[string]override{}
-	for _, s := range settings() {
-		if !v.IsSet(s.key) {
+	for _, s := range Settings() {
+		if !v.IsSet(s.Key) {
 			continue
 		}
-		o := override{value: v.GetString(s.key)}
-		for _, name := range slices.Backward(s.env) {
+		o := override{value: v.GetString(s.Key)}
+		for _, name := range slices.Backward(s.Env) {
 			if env[name] != "" {
 				o.origin = name
 			}
 		}
-		if flags != nil && s.flag != "" && flags.Changed(s.flag) {
-			o.origin = "--" + s.flag
+		if flags != nil && s.Flag != "" && flags.Changed(s.Flag) {
+			o.origin = "--" + s.Flag
 		}
-		all[s.key] = o
+		all[s.Key] = o
 	}
 	return all
 }

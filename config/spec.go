@@ -123,7 +123,6 @@ func quoted(b []byte, s string) []byte {
 	return append(b, q...)
 }
 
-
 // makeSpecs keeps the public forms of all checks, by name: what is looked at and how,
 // without when and from where, which have columns of their own.
 func (f *File) makeSpecs(d *decoder) {

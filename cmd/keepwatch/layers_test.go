@@ -37,7 +37,10 @@ var layers = map[string][]string{
 	"config": {
 		"probe", "oncall", "reports", "alerting", "site", "site/render", "site/originals",
 		"postgres", "telemetry", "web", "alerting/pagerduty", "alerting/webhook", "alerting/email",
+		"docs",
 	},
+	"config/gendocs": {"config"}, // writes docs/config.md
+	"docs":           {},         // carries docs/config.md for the schema's descriptions
 }
 
 // owners says which one package (with its subfolders) may import an outside module.
