@@ -2,12 +2,37 @@ package alerting
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
+)
+
+const (
+	lease       = 15 * time.Second // longer than an attempt, so that a slow one is not doubled
+	sendWithin  = 10 * time.Second
+	claimAtOnce = 16
+	perChannel  = 8 // attempts under way in one channel: a slow one holds up only itself
+	poll        = time.Second
+	stopWithin  = 5 * time.Second
+	// PagerDuty takes about 120 events a minute per routing key (paging-spec 2.1): 100 and a burst of 20.
+	perMinute = 100
+	burstSize = 20
+	// maxTickets bounds the turns remembered for pages that wait for the limit.
+	maxTickets = 20000
 )
 
 // Deliverer sends what a Store owes. Set the fields before Run. Wake, Problems
 // and Stats are safe for concurrent use.
+//
+// Delivery is at least once and in order per key, which the Store promises by
+// its claims. A page is given up only when the channel refuses it for good, or
+// when the incident ended before anything was delivered.
 type Deliverer struct {
 	// Store is required.
 	Store Store
@@ -28,22 +53,348 @@ type Deliverer struct {
 	Settled func(p Page)
 	// Log is required.
 	Log *slog.Logger
+
+	setup sync.Once
+	wake  chan struct{}
+
+	mu sync.Mutex
+	// Guarded by mu:
+	lanes    map[string]chan struct{} // slots of each channel
+	limits   map[pageRoute]*rate.Limiter
+	tickets  map[string]time.Time // pages that have a turn at an instant
+	troubles map[string]trouble   // by channel
+	storeBad time.Time            // since when the Store does not answer; zero when it does
+	soonest  time.Time            // earliest Due that this process has set
+	stats    Stats
 }
 
-// Run sends pages until ctx is done and then waits at most 5 s for those under way. It returns nil.
-func (d *Deliverer) Run(ctx context.Context) error { panic("not yet") }
+type pageRoute struct{ channel, route string }
 
-// Wake makes Run look for pages at once. It does not block.
-func (d *Deliverer) Wake() { panic("not yet") }
+// trouble is a channel that has accepted nothing since.
+type trouble struct {
+	since time.Time
+	grave bool // a person must mend something
+	text  string
+}
 
-// Problems says in one sentence each what a person must mend for pages to go out; empty when all is well.
-func (d *Deliverer) Problems(now time.Time) []string { panic("not yet") }
-
-// Stats counts since start.
-func (d *Deliverer) Stats() Stats { panic("not yet") }
-
-// Stats are counters of a Deliverer.
+// Stats are counters of a Deliverer since its start.
 type Stats struct {
 	Attempts, Accepted, Rejected, Retried, Unsure, Cancelled, Fallbacks int64
 	StoreErrors                                                         int64
+}
+
+func (d *Deliverer) init() {
+	d.setup.Do(func() {
+		d.wake = make(chan struct{}, 1)
+		d.lanes = map[string]chan struct{}{}
+		d.limits = map[pageRoute]*rate.Limiter{}
+		d.tickets = map[string]time.Time{}
+		d.troubles = map[string]trouble{}
+	})
+}
+
+// Wake makes Run look for pages at once. It does not block.
+func (d *Deliverer) Wake() {
+	d.init()
+	nudge(d.wake)
+}
+
+// Run sends pages until ctx is done, and then waits at most 5 s for those under
+// way before it breaks them off. It returns nil.
+func (d *Deliverer) Run(ctx context.Context) error {
+	d.init()
+	sending, breakOff := context.WithCancel(context.WithoutCancel(ctx))
+	defer breakOff()
+	var under sync.WaitGroup
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			d.finish(&under, breakOff)
+			return nil
+		case <-timer.C:
+		case <-d.wake:
+		}
+		timer.Reset(d.round(ctx, sending, &under))
+	}
+}
+
+// finish waits for the attempts under way.
+func (d *Deliverer) finish(under *sync.WaitGroup, breakOff func()) {
+	done := make(chan struct{})
+	go func() { // ends with the last attempt, which has a deadline
+		under.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(stopWithin):
+		breakOff()
+		<-done
+	}
+}
+
+// round claims what is due and starts sending it. It returns how long to wait for the next one.
+func (d *Deliverer) round(ctx, sending context.Context, under *sync.WaitGroup) time.Duration {
+	for ctx.Err() == nil {
+		claimed := time.Now() // the lease is counted from before the claim
+		within, cancel := context.WithTimeout(ctx, lease/3)
+		pages, err := d.Store.Claim(within, claimed.UTC(), lease, claimAtOnce)
+		cancel()
+		d.storeAnswered(err, "pages not claimed")
+		if err != nil {
+			return poll + rand.N(poll)
+		}
+		for _, p := range pages {
+			slot := d.lane(p.Channel)
+			select {
+			case slot <- struct{}{}:
+				under.Go(func() {
+					defer func() { <-slot }()
+					d.deliver(sending, p, claimed)
+				})
+			default:
+				d.settle(sending, d.wait(p, time.Now().Add(2*time.Second+rand.N(2*time.Second))))
+			}
+		}
+		if len(pages) < claimAtOnce {
+			break
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	wait := poll
+	if until := time.Until(d.soonest); !d.soonest.IsZero() && until < wait {
+		wait = max(until, time.Millisecond)
+		d.soonest = time.Time{}
+	}
+	return wait
+}
+
+func (d *Deliverer) lane(channel string) chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.lanes[channel] == nil {
+		d.lanes[channel] = make(chan struct{}, perChannel)
+	}
+	return d.lanes[channel]
+}
+
+// deliver makes at most one attempt for a claimed page and stores how it ended.
+func (d *Deliverer) deliver(ctx context.Context, p Page, claimed time.Time) {
+	read, cancel := context.WithTimeout(ctx, 3*time.Second)
+	siblings, err := d.Store.Pages(read, p.Incident)
+	cancel()
+	d.storeAnswered(err, "pages of an incident not read")
+	if err != nil && p.Action != Trigger {
+		// What was delivered before is not known; only a trigger must go out all the same.
+		d.settle(ctx, d.wait(p, time.Now().Add(2*time.Second)))
+		return
+	}
+	now := time.Now()
+	switch todo := plan(p, siblings, now, d.hold(p)); {
+	case todo.cancel != "":
+		d.count(func(s *Stats) { s.Cancelled++ })
+		d.settle(ctx, cancelled(p, todo.cancel, now))
+		return
+	case !todo.wait.IsZero():
+		d.settle(ctx, d.wait(p, todo.wait))
+		return
+	}
+	if at := d.ticket(p, now); at.After(now) {
+		d.settle(ctx, d.wait(p, at))
+		return
+	}
+	// time.Since is monotonic: a page whose lease could end before the attempt
+	// does is left to whoever claims it next.
+	if time.Since(claimed) > lease-sendWithin {
+		d.settle(ctx, d.wait(p, time.Now()))
+		return
+	}
+	got := d.send(ctx, p)
+	d.watch(p, got)
+	d.settle(ctx, settlement(p, siblings, got, d.terms(p), time.Now()))
+}
+
+// send makes the attempt.
+func (d *Deliverer) send(ctx context.Context, p Page) Receipt {
+	n := d.Notifiers[p.Channel]
+	if n == nil {
+		return Receipt{Class: Setup, Detail: "no channel " + p.Channel + " is configured"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, sendWithin)
+	defer cancel()
+	return n.Send(ctx, p)
+}
+
+func (d *Deliverer) hold(p Page) time.Duration {
+	switch {
+	case slices.Contains(d.NoEcho, p.Channel):
+		return 0
+	case d.Hold > 0:
+		return d.Hold
+	}
+	return time.Minute
+}
+
+func (d *Deliverer) terms(p Page) terms {
+	t := terms{hold: d.hold(p), fallbackAfter: d.FallbackAfter, jitter: rand.Float64()}
+	if t.fallbackAfter <= 0 {
+		t.fallbackAfter = 2 * time.Minute
+	}
+	for _, channel := range d.Fallback {
+		if channel != p.Channel && d.Notifiers[channel] != nil {
+			t.fallback = append(t.fallback, channel)
+		}
+	}
+	return t
+}
+
+// wait puts a page back without an attempt. The fallback must not wait with it.
+func (d *Deliverer) wait(p Page, until time.Time) Settlement {
+	p.State, p.Due, p.LeaseUntil = Queued, until.UTC(), time.Time{}
+	s := Settlement{Page: p}
+	if t := d.terms(p); until.After(p.Created.Add(t.fallbackAfter)) {
+		s.Fallback = fallBack(&s.Page, t, p.Created.Add(t.fallbackAfter), time.Now())
+	}
+	return s
+}
+
+// ticket returns when a page may be sent under its route's limit: now, or its
+// turn, which it keeps.
+func (d *Deliverer) ticket(p Page, now time.Time) time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if at, ok := d.tickets[p.ID]; ok {
+		if !at.After(now) {
+			delete(d.tickets, p.ID)
+		}
+		return at
+	}
+	key := pageRoute{p.Channel, p.Route}
+	if d.limits[key] == nil {
+		d.limits[key] = rate.NewLimiter(rate.Limit(perMinute)/60, burstSize)
+	}
+	at := now.Add(d.limits[key].ReserveN(now, 1).DelayFrom(now))
+	if at.After(now) {
+		if len(d.tickets) >= maxTickets {
+			maps.DeleteFunc(d.tickets, func(_ string, t time.Time) bool { return now.Sub(t) > time.Minute })
+		}
+		d.tickets[p.ID] = at
+	}
+	return at
+}
+
+// settle stores an outcome. Should that not succeed, the lease ends and the
+// page is sent again under the same key.
+func (d *Deliverer) settle(ctx context.Context, s Settlement) {
+	var err error
+	for try := range 3 {
+		if try > 0 {
+			select { // at most 0.6 s, inside the lease
+			case <-time.After(rand.N(300 * time.Millisecond)):
+			case <-ctx.Done():
+			}
+		}
+		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), 4*time.Second)
+		err = d.Store.Settle(within, s)
+		cancel()
+		if err == nil {
+			break
+		}
+	}
+	d.storeAnswered(err, "outcome of a page not stored")
+	if err != nil {
+		return
+	}
+	d.mu.Lock()
+	for _, p := range append([]Page{s.Page}, s.Fallback...) {
+		if p.State == Queued && (d.soonest.IsZero() || p.Due.Before(d.soonest)) {
+			d.soonest = p.Due
+		}
+	}
+	d.stats.Fallbacks += int64(len(s.Fallback))
+	d.mu.Unlock()
+	nudge(d.wake)
+	if d.Settled == nil {
+		return
+	}
+	d.Settled(s.Page)
+	for _, p := range s.Fallback {
+		d.Settled(p)
+	}
+}
+
+// storeAnswered keeps book of the Store's health and logs its changes.
+func (d *Deliverer) storeAnswered(err error, what string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err == nil {
+		d.storeBad = time.Time{}
+		return
+	}
+	d.stats.StoreErrors++
+	if d.storeBad.IsZero() {
+		d.storeBad = time.Now()
+		d.Log.Error("outbox does not answer", "what", what, "err", err)
+	}
+}
+
+// watch keeps book of a channel's health.
+func (d *Deliverer) watch(p Page, got Receipt) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stats.Attempts++
+	switch got.Class {
+	case Taken:
+		d.stats.Accepted++
+		delete(d.troubles, p.Channel)
+		return
+	case Refused:
+		d.stats.Rejected++
+	case Doubtful:
+		d.stats.Unsure++
+	case Again, Setup:
+		d.stats.Retried++
+	}
+	t, ok := d.troubles[p.Channel]
+	if !ok {
+		t.since = time.Now()
+		d.Log.Warn("page not accepted", "page", p.ID, "channel", p.Channel, "class", string(got.Class), "status", got.Status, "detail", got.Detail)
+	}
+	t.text = got.Detail
+	t.grave = t.grave || got.Class == Refused || got.Class == Setup
+	d.troubles[p.Channel] = t
+}
+
+func (d *Deliverer) count(f func(*Stats)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f(&d.stats)
+}
+
+// Problems says in one sentence each what a person must mend for pages to go
+// out; empty when all is well.
+func (d *Deliverer) Problems(now time.Time) []string {
+	d.init()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []string
+	for _, channel := range slices.Sorted(maps.Keys(d.troubles)) {
+		if t := d.troubles[channel]; t.grave || now.Sub(t.since) > time.Minute {
+			out = append(out, fmt.Sprintf("%s has accepted no page since %s: %s", channel, t.since.UTC().Format(time.RFC3339), t.text))
+		}
+	}
+	if !d.storeBad.IsZero() && now.Sub(d.storeBad) > 10*time.Second {
+		out = append(out, fmt.Sprintf("the outbox has not answered since %s", d.storeBad.UTC().Format(time.RFC3339)))
+	}
+	return out
+}
+
+// Stats counts since start.
+func (d *Deliverer) Stats() Stats {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.stats
 }

@@ -3,16 +3,31 @@ package alerting
 import (
 	"context"
 	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"keepwatch/oncall"
 	"keepwatch/probe"
 )
 
+const (
+	inboxSize = 16384                 // results waiting to be judged
+	keepRows  = 24                    // verdicts kept per check and service, beyond what the rule asks for
+	idle      = 30 * time.Second      // the loop turns at least so often
+	breath    = 50 * time.Millisecond // between two turns, which look at every check
+	lateAfter = time.Minute           // an action that is so late is overdue
+)
+
 // Engine turns results into incidents. Set the fields before Apply and Run.
 // All methods are safe for concurrent use.
+//
+// It decides from memory and never waits for the Store: decided changes are
+// written in order by a goroutine of their own, and what the Store refuses is
+// kept and tried again.
 type Engine struct {
-	// Store takes the changes: the [Failover]. A change that it refuses is kept here and tried again. Required.
+	// Store takes the changes: the [Failover]. Required.
 	Store Store
 	// Again asks every location of a check to look again at once. It must not block. nil means no extra looks.
 	Again func(check string)
@@ -20,91 +35,268 @@ type Engine struct {
 	Wake func()
 	// Log is required.
 	Log *slog.Logger
+
+	setup   sync.Once
+	inbox   chan probe.Result
+	poke    chan struct{} // the loop shall look at its timers again
+	written chan struct{} // the writer shall look at its queue again
+	dropped atomic.Int64
+
+	mu sync.Mutex
+	// Guarded by mu:
+	services map[string]*service // by name; those about monitoring itself too
+	checks   map[string]*watched
+	roster   oncall.Roster
+	routing  Routing
+	queue    []*job // decided, not yet tried
+	unsaved  []*job // tried and refused, to be tried again
+	adopting []Incident
+	restored bool
+	turned   time.Time // when the loop last turned
+	judged   time.Time // when coverage was last judged
+	next     time.Time // when the loop has to turn again
+}
+
+// service is one rule with what is known about it.
+type service struct {
+	rule      Rule
+	blind     bool // about monitoring itself
+	open      *Incident
+	pages     []Page // of the open incident
+	recent    map[string][]Verdict
+	notBefore time.Time
+}
+
+// watched is one check with the services that need it.
+type watched struct {
+	rule     CheckRule
+	tally    *Tally
+	services []*service
+}
+
+func (e *Engine) init() {
+	e.setup.Do(func() {
+		e.inbox = make(chan probe.Result, inboxSize)
+		e.poke = make(chan struct{}, 1)
+		e.written = make(chan struct{}, 1)
+		e.services = map[string]*service{}
+		e.checks = map[string]*watched{}
+	})
 }
 
 // Record takes one result; it never blocks. What does not fit in is counted in View.Dropped.
-func (e *Engine) Record(r probe.Result) { panic("not yet") }
-
-// Apply sets the rules, the roster and the routing: before Run, and at each reload.
-// Open incidents keep the policy they were opened with; an incident whose
-// service is gone is resolved, and its timeline says so.
-func (e *Engine) Apply(rules []Rule, roster oncall.Roster, routing Routing) { panic("not yet") }
+func (e *Engine) Record(r probe.Result) {
+	e.init()
+	select {
+	case e.inbox <- r:
+	default:
+		e.dropped.Add(1)
+	}
+}
 
 // Run restores the open incidents and decides until ctx is done. It returns nil
 // then, after everything decided was written or given up on with a log line.
-func (e *Engine) Run(ctx context.Context) error { panic("not yet") }
-
-// Ack stops the escalation of an incident. It returns when that is stored.
-// ErrNotFound when no such incident is open; acknowledging twice changes nothing.
-func (e *Engine) Ack(ctx context.Context, incident, by string, at time.Time) error {
-	panic("not yet")
+func (e *Engine) Run(ctx context.Context) error {
+	e.init()
+	e.restore(ctx)
+	var writer sync.WaitGroup
+	writer.Go(func() { e.write(ctx) })
+	defer writer.Wait()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case r := <-e.inbox:
+			timer.Reset(time.Until(e.take(r)))
+		case <-timer.C:
+			timer.Reset(max(time.Until(e.turn(time.Now())), breath))
+		case <-e.poke:
+			timer.Reset(0)
+		}
+	}
 }
 
-// Unack starts the escalation of an acknowledged incident anew, at its first level.
-func (e *Engine) Unack(ctx context.Context, incident, by string, at time.Time) error {
-	panic("not yet")
+// take judges one result and those that wait behind it, and returns when the next thing is due.
+func (e *Engine) take(r probe.Result) time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := time.Now().UTC()
+	e.judge(r, now)
+	for range 512 {
+		select {
+		case r := <-e.inbox:
+			e.judge(r, now)
+			continue
+		default:
+		}
+		break
+	}
+	return e.next
 }
 
-// Silence notes that somebody closed the incident elsewhere although the checks still
-// fail: paging stops as with Ack, but only recovery resolves the incident.
-func (e *Engine) Silence(ctx context.Context, incident, by string, at time.Time) error {
-	panic("not yet")
+// judge feeds one result to its check's tally. mu is held.
+func (e *Engine) judge(r probe.Result, now time.Time) {
+	w := e.checks[r.Check]
+	if w == nil {
+		return
+	}
+	e.heed(w, w.tally.Add(r, now), now)
+	if w.tally.Ask(now) && e.Again != nil {
+		e.Again(w.rule.Name)
+	}
+	e.next = sooner(e.next, w.tally.Next())
 }
 
-// Note adds a line to the timeline of an open incident.
-func (e *Engine) Note(ctx context.Context, incident, by, text string) error { panic("not yet") }
+// heed passes verdicts of a check to its services and decides. mu is held.
+func (e *Engine) heed(w *watched, vs []Verdict, now time.Time) {
+	for _, v := range vs {
+		if v.Outcome == probe.Unknown {
+			continue
+		}
+		for _, s := range w.services {
+			s.hear(v)
+			if s.open != nil || v.Outcome == probe.Bad {
+				e.decide(s, now)
+			}
+		}
+	}
+}
+
+func (s *service) hear(v Verdict) {
+	vs := append(s.recent[v.Check], v)
+	if most := max(s.rule.Confirm, s.rule.Recover) + keepRows; len(vs) > 2*most {
+		vs = append(vs[:0], vs[len(vs)-most:]...)
+	}
+	s.recent[v.Check] = vs
+}
+
+// turn does everything that is due and returns when the next thing is. A late
+// loop catches up here: the instants count, not the number of turns.
+func (e *Engine) turn(now time.Time) time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now = now.UTC()
+	e.turned = now
+	next := now.Add(idle)
+	for _, w := range e.checks {
+		if !w.tally.Next().After(now) {
+			e.heed(w, w.tally.Tick(now), now)
+			if w.tally.Ask(now) && e.Again != nil {
+				e.Again(w.rule.Name)
+			}
+		}
+		next = sooner(next, w.tally.Next())
+	}
+	if now.Sub(e.judged) >= time.Minute {
+		e.judged = now
+		e.judgeSight(now)
+	}
+	for _, s := range e.services {
+		if s.open == nil || s.open.NextActionAt.IsZero() {
+			continue
+		}
+		if !s.open.NextActionAt.After(now) {
+			e.decide(s, now)
+		}
+		if s.open != nil && !s.open.NextActionAt.IsZero() {
+			next = sooner(next, s.open.NextActionAt)
+		}
+	}
+	e.next = next
+	return next
+}
+
+func sooner(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// situation is what a decision about a service is made from. mu is held.
+func (e *Engine) situation(s *service) Situation {
+	roster := e.roster
+	return Situation{
+		Rule: s.rule, Open: s.open, Pages: s.pages, Recent: s.recent, NotBefore: s.notBefore, blind: s.blind,
+		Routing: e.routing,
+		OnCall: func(name string, at time.Time) string {
+			return roster.OnCall(name, at).Person
+		},
+	}
+}
+
+// decide lets the rule speak, takes the change into memory and queues it. mu is held.
+func (e *Engine) decide(s *service, now time.Time) {
+	if c, ok := Decide(e.situation(s), now); ok {
+		e.enact(s, c)
+	}
+}
+
+// enact takes a change into memory and hands it to the writer. mu is held.
+func (e *Engine) enact(s *service, c Change) *job {
+	inc := c.Incident
+	s.open, s.pages = &inc, append(s.pages, c.Pages...)
+	if inc.State == Resolved {
+		s.open, s.pages = nil, nil
+		// Two episodes of one service must not share an ID, which counts seconds.
+		s.notBefore = inc.Resolved.Truncate(time.Second).Add(time.Second)
+	}
+	e.expect()
+	j := &job{change: c, done: make(chan error, 1)}
+	for _, entry := range c.Entries {
+		switch entry.Kind {
+		case "acknowledged":
+			j.answer = Acknowledge
+		case "resolved":
+			j.answer = Resolve
+		}
+	}
+	e.queue = append(e.queue, j)
+	nudge(e.written)
+	nudge(e.poke)
+	return j
+}
+
+// expect tells each tally what somebody waits for. mu is held.
+func (e *Engine) expect() {
+	for _, w := range e.checks {
+		var bad, good int
+		for _, s := range w.services {
+			switch {
+			case s.open == nil:
+				bad = max(bad, s.rule.Confirm, 1)
+			case slices.Contains(s.open.Checks, w.rule.Name):
+				good = max(good, s.rule.Recover, 1)
+			}
+		}
+		w.tally.Want(bad, good)
+	}
+}
+
+func nudge(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
 
 // Settled tells the engine the outcome of a page, for Snapshot; wire it to Deliverer.Settled.
-func (e *Engine) Settled(p Page) { panic("not yet") }
-
-// Overdue says in one sentence each what should have happened by now and has
-// not; empty when all is well.
-func (e *Engine) Overdue(now time.Time) []string { panic("not yet") }
-
-// Snapshot returns what the engine knows now. The caller owns it.
-func (e *Engine) Snapshot() View { panic("not yet") }
-
-// View is the engine's knowledge at one instant.
-type View struct {
-	At       time.Time
-	Services []ServiceView // by name
-	Checks   []CheckView   // by name
-	// Blind are the open incidents about monitoring itself.
-	Blind []Incident
-	// Dropped counts results that did not fit into the inbox since start.
-	Dropped int64
-	// Unwritten counts changes that no store has taken yet.
-	Unwritten int
-	// Restored is false until the open incidents were read after a start.
-	Restored bool
-}
-
-// ServiceView is one service.
-type ServiceView struct {
-	Service string
-	Policy  oncall.Policy
-	Outcome probe.Outcome // Bad when a critical check is bad, Good when all are good, else Unknown
-	Checks  []string      // critical checks
-	Open    *Incident     // nil when none is open
-	Pages   []Page        // of the open incident, as far as known here
-}
-
-// CheckView is one check.
-type CheckView struct {
-	Check     string
-	Outcome   probe.Outcome // of the last decided round; Unknown when it is stale
-	Since     time.Time     // when Outcome began; zero when never decided
-	Last      Verdict
-	Locations []LocationView // by name
-}
-
-// LocationView is the last look from one location. At is zero when there was none yet.
-type LocationView struct {
-	Location string
-	Outcome  probe.Outcome
-	Cause    string // why Unknown
-	At       time.Time
-	Latency  time.Duration
-	Code     int
-	Fault    probe.Fault
+func (e *Engine) Settled(p Page) {
+	e.init()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, s := range e.services {
+		if s.open == nil || s.open.ID != p.Incident {
+			continue
+		}
+		for i := range s.pages {
+			if s.pages[i].ID == p.ID {
+				s.pages[i] = p
+				return
+			}
+		}
+		s.pages = append(s.pages, p)
+	}
 }

@@ -1,0 +1,133 @@
+package alerting
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"keepwatch/oncall"
+	"keepwatch/probe"
+)
+
+// View is the engine's knowledge at one instant.
+type View struct {
+	At       time.Time
+	Services []ServiceView // by name
+	Checks   []CheckView   // by name
+	// Blind are the open incidents about monitoring itself.
+	Blind []Incident
+	// Dropped counts results that did not fit into the inbox since start.
+	Dropped int64
+	// Unwritten counts changes that no store has taken yet.
+	Unwritten int
+	// Restored is false until the open incidents were read after a start.
+	Restored bool
+}
+
+// ServiceView is one service.
+type ServiceView struct {
+	Service string
+	Policy  oncall.Policy
+	Outcome probe.Outcome // Bad when a critical check is bad, Good when all are good, else Unknown
+	Checks  []string      // critical checks, in the file's order
+	Open    *Incident     // nil when none is open
+	Pages   []Page        // of the open incident, as far as known here
+}
+
+// CheckView is one check.
+type CheckView struct {
+	Check     string
+	Outcome   probe.Outcome // of the last decided round; Unknown when that is too old
+	Since     time.Time     // when Outcome began; zero when never decided
+	Last      Verdict
+	Locations []LocationView // by name
+}
+
+// LocationView is the last look from one location. At is zero when there was none yet.
+type LocationView struct {
+	Location string
+	Outcome  probe.Outcome
+	Cause    string // why Unknown
+	At       time.Time
+	Latency  time.Duration
+	Code     int
+	Fault    probe.Fault
+}
+
+// Snapshot returns what the engine knows now. The caller owns it.
+func (e *Engine) Snapshot() View {
+	e.init()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := time.Now().UTC()
+	v := View{At: now, Dropped: e.dropped.Load(), Unwritten: len(e.queue) + len(e.unsaved), Restored: e.restored}
+	outcomes := map[string]probe.Outcome{}
+	for _, name := range slices.Sorted(maps.Keys(e.checks)) {
+		c := e.checks[name].tally.View(now)
+		outcomes[name] = c.Outcome
+		v.Checks = append(v.Checks, c)
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.services)) {
+		s := e.services[name]
+		if s.blind {
+			if s.open != nil {
+				v.Blind = append(v.Blind, cloneIncident(*s.open))
+			}
+			continue
+		}
+		v.Services = append(v.Services, s.view(outcomes))
+	}
+	return v
+}
+
+func (s *service) view(outcomes map[string]probe.Outcome) ServiceView {
+	v := ServiceView{Service: s.rule.Service, Policy: s.rule.Policy, Outcome: probe.Good}
+	for _, c := range s.rule.Checks {
+		v.Checks = append(v.Checks, c.Name)
+		switch o := outcomes[c.Name]; {
+		case o == probe.Bad:
+			v.Outcome = probe.Bad
+		case o == probe.Unknown && v.Outcome == probe.Good:
+			v.Outcome = probe.Unknown
+		}
+	}
+	if len(s.rule.Checks) == 0 {
+		v.Outcome = probe.Unknown
+	}
+	if s.open != nil {
+		inc := cloneIncident(*s.open)
+		v.Open = &inc
+		for _, p := range s.pages {
+			v.Pages = append(v.Pages, clonePage(p))
+		}
+	}
+	return v
+}
+
+// Overdue says in one sentence each what should have happened by now and has
+// not; empty when all is well. It reads memory only; what is owed but not sent
+// is in [Store.Backlog].
+func (e *Engine) Overdue(now time.Time) []string {
+	e.init()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var out []string
+	if !e.turned.IsZero() && now.Sub(e.turned) > idle+lateAfter {
+		out = append(out, fmt.Sprintf("the alerting loop has not turned for %s", length(now.Sub(e.turned))))
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.services)) {
+		if s := e.services[name]; s.open != nil && s.open.State == Open && !s.open.NextActionAt.IsZero() && now.Sub(s.open.NextActionAt) > lateAfter {
+			out = append(out, fmt.Sprintf("incident %s: the next level was due %s ago", s.open.ID, length(now.Sub(s.open.NextActionAt))))
+		}
+	}
+	if len(e.unsaved) > 0 {
+		first := slices.MinFunc(e.unsaved, func(a, b *job) int { return cmp.Compare(a.since.UnixNano(), b.since.UnixNano()) })
+		out = append(out, fmt.Sprintf("%d changes are kept in memory only, the first since %s", len(e.unsaved), first.since.UTC().Format(time.RFC3339)))
+	}
+	if !e.restored && !e.turned.IsZero() {
+		out = append(out, "open incidents could not be read since the start")
+	}
+	return out
+}

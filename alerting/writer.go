@@ -1,0 +1,314 @@
+package alerting
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+const (
+	applyWithin = 10 * time.Second // the failover needs 2 s to give up on Postgres, and then writes to the disk
+	retryEvery  = 5 * time.Second
+	maxUnsaved  = 10000 // changes kept when nothing takes them
+	drainWithin = 4 * time.Second
+)
+
+// job is one decided change on its way to the Store.
+type job struct {
+	change Change
+	answer Action // Acknowledge or Resolve when every triggered route must hear of it, also those that the engine does not know
+	since  time.Time
+	done   chan error // gets the outcome of the first attempt
+}
+
+// write takes the queue to the Store until ctx is done, and then what is left
+// within a few seconds.
+func (e *Engine) write(ctx context.Context) {
+	timer := time.NewTimer(retryEvery)
+	defer timer.Stop()
+	for {
+		e.writeQueue(ctx)
+		select {
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWithin)
+			defer cancel()
+			e.writeQueue(last)
+			e.retry(last)
+			e.farewell()
+			return
+		case <-e.written:
+		case <-timer.C:
+			e.restore(ctx)
+			e.retry(ctx)
+			timer.Reset(retryEvery + rand.N(retryEvery/5))
+		}
+		e.adopt(ctx)
+	}
+}
+
+// writeQueue tries everything that was decided, oldest first.
+func (e *Engine) writeQueue(ctx context.Context) {
+	for {
+		e.mu.Lock()
+		if len(e.queue) == 0 {
+			e.mu.Unlock()
+			return
+		}
+		j := e.queue[0]
+		e.queue = e.queue[1:]
+		e.mu.Unlock()
+		j.since = time.Now()
+		err := e.put(ctx, j)
+		j.done <- err
+		if err == nil {
+			continue
+		}
+		e.Log.Error("change not stored, it is kept in memory", "incident", j.change.Incident.ID, "err", err)
+		e.mu.Lock()
+		if len(e.unsaved) < maxUnsaved {
+			e.unsaved = append(e.unsaved, j)
+		} else {
+			e.Log.Error("change lost, too many wait for a store", "incident", j.change.Incident.ID)
+		}
+		e.mu.Unlock()
+	}
+}
+
+// put writes one change. An answer is then completed: the deliverer adds
+// fallback pages that the engine has not seen when it decided. Both sides
+// write first and look afterwards, so one of them sees the other.
+func (e *Engine) put(ctx context.Context, j *job) error {
+	ctx, cancel := context.WithTimeout(ctx, applyWithin)
+	defer cancel()
+	if err := e.Store.Apply(ctx, j.change); err != nil {
+		return fmt.Errorf("write change: %w", err)
+	}
+	if e.Wake != nil && len(j.change.Pages) > 0 {
+		e.Wake()
+	}
+	if j.answer == "" {
+		return nil
+	}
+	pages, err := e.Store.Pages(ctx, j.change.Incident.ID)
+	if err != nil {
+		return fmt.Errorf("read pages to answer: %w", err)
+	}
+	missing := answers(j.change.Incident, j.answer, pages, j.change.Incident.Version*1000+900)
+	if len(missing) == 0 {
+		return nil
+	}
+	if err := e.Store.Apply(ctx, Change{Incident: j.change.Incident, Pages: missing}); err != nil {
+		return fmt.Errorf("answer further routes: %w", err)
+	}
+	if e.Wake != nil {
+		e.Wake()
+	}
+	return nil
+}
+
+// answers returns the acknowledges or resolves that triggered routes still lack.
+// Their IDs name the route, so that two writers agree.
+func answers(inc Incident, action Action, pages []Page, seq int64) []Page {
+	at := inc.Resolved
+	if action == Acknowledge {
+		at = inc.Acknowledged
+	}
+	var out []Page
+	for _, t := range unanswered(pages, action) {
+		if t.Created.After(at) && action == Acknowledge {
+			continue // it belongs to an escalation that began after the acknowledgement
+		}
+		msg := t.Message
+		msg.Summary = clip(string(action)+"d: "+inc.Summary, 1024)
+		out = append(out, Page{
+			ID:       fmt.Sprintf("%s/%d/%s-%s-%s", inc.ID, inc.Version, action, t.Channel, t.Route),
+			Incident: inc.ID, Seq: max(seq, t.Seq+1), Channel: t.Channel, Route: t.Route, DedupKey: t.DedupKey,
+			Action: action, Person: t.Person, Level: t.Level, Message: msg, Fallback: t.Fallback,
+			State: Queued, Created: at, Due: at,
+		})
+	}
+	return out
+}
+
+// retry tries again what was refused.
+func (e *Engine) retry(ctx context.Context) {
+	e.mu.Lock()
+	todo := slices.Clone(e.unsaved)
+	e.mu.Unlock()
+	for _, j := range todo {
+		if err := e.put(ctx, j); err != nil {
+			return
+		}
+		e.Log.Info("change stored late", "incident", j.change.Incident.ID, "took_ms", time.Since(j.since).Milliseconds())
+		e.mu.Lock()
+		e.unsaved = slices.DeleteFunc(e.unsaved, func(k *job) bool { return k == j })
+		e.mu.Unlock()
+	}
+}
+
+// farewell says what could not be written before the end.
+func (e *Engine) farewell() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, j := range slices.Concat(e.unsaved, e.queue) {
+		e.Log.Error("change lost at the end, no store took it",
+			slog.String("incident", j.change.Incident.ID), slog.String("state", string(j.change.Incident.State)))
+	}
+}
+
+// restore reads the open incidents once; while that does not succeed the engine
+// decides from memory and tries again.
+func (e *Engine) restore(ctx context.Context) {
+	e.mu.Lock()
+	done := e.restored
+	e.mu.Unlock()
+	if done {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, retryEvery)
+	defer cancel()
+	open, err := e.Store.OpenIncidents(ctx)
+	if err != nil {
+		e.Log.Warn("open incidents not read, deciding from memory", "err", err)
+		return
+	}
+	e.mu.Lock()
+	e.restored = true
+	e.mu.Unlock()
+	e.Adopt(open)
+	e.adopt(ctx)
+}
+
+// Adopt takes over incidents that turned out to be open, for instance when
+// Postgres returns; wire it to Failover.OnReturn. It does not block.
+func (e *Engine) Adopt(open []Incident) {
+	e.init()
+	e.mu.Lock()
+	e.adopting = append(e.adopting, open...)
+	e.mu.Unlock()
+	nudge(e.written)
+}
+
+// adopt reads the pages of the incidents to be taken over and takes them over.
+func (e *Engine) adopt(ctx context.Context) {
+	e.mu.Lock()
+	todo := e.adopting
+	e.adopting = nil
+	e.mu.Unlock()
+	for i, inc := range todo {
+		ctx, cancel := context.WithTimeout(ctx, retryEvery)
+		pages, err := e.Store.Pages(ctx, inc.ID)
+		cancel()
+		if err != nil {
+			e.Log.Warn("pages of an open incident not read", "incident", inc.ID, "err", err)
+			e.mu.Lock()
+			e.adopting = append(e.adopting, todo[i:]...)
+			e.mu.Unlock()
+			return
+		}
+		e.mu.Lock()
+		e.takeOver(inc, pages, time.Now().UTC())
+		e.mu.Unlock()
+	}
+}
+
+// takeOver puts a stored incident where it belongs. mu is held.
+func (e *Engine) takeOver(inc Incident, pages []Page, now time.Time) {
+	s := e.services[inc.Service]
+	switch {
+	case inc.State == Resolved:
+	case s == nil:
+		stray := &service{open: &inc, pages: pages, rule: Rule{Service: inc.Service}}
+		e.enact(stray, e.situation(stray).resolve(now, "closed: the service is no longer configured"))
+	case s.open == nil:
+		s.open, s.pages = &inc, pages
+		e.Log.Info("open incident restored", "incident", inc.ID)
+	case s.open.ID == inc.ID:
+		if inc.Version > s.open.Version {
+			s.open, s.pages = &inc, pages
+		}
+	default:
+		// Both are about one outage: the older one has the pages and the
+		// acknowledgement that people know.
+		older, younger := &service{open: &inc, pages: pages, rule: s.rule}, &service{open: s.open, pages: s.pages, rule: s.rule}
+		if younger.open.Opened.Before(older.open.Opened) {
+			older, younger = younger, older
+		}
+		e.enact(younger, e.situation(younger).resolve(now, "closed: the same outage as "+older.open.ID))
+		s.open, s.pages = older.open, older.pages
+	}
+	e.expect()
+	nudge(e.poke)
+}
+
+// do changes an open incident and waits until that is stored.
+func (e *Engine) do(ctx context.Context, incident string, change func(s Situation, now time.Time) (Change, bool)) error {
+	e.init()
+	e.mu.Lock()
+	var j *job
+	err := ErrNotFound
+	for _, s := range e.services {
+		if s.open == nil || s.open.ID != incident {
+			continue
+		}
+		err = nil
+		if c, ok := change(e.situation(s), time.Now().UTC()); ok {
+			j = e.enact(s, c)
+		}
+		break
+	}
+	e.mu.Unlock()
+	if j == nil {
+		return err
+	}
+	select {
+	case err := <-j.done:
+		return err
+	case <-ctx.Done():
+		return errors.Join(errNotYet, ctx.Err())
+	}
+}
+
+// errNotYet says that a change holds in memory but is not stored.
+var errNotYet = errors.New("taken, but not yet stored")
+
+// Ack stops the escalation of an incident. It returns when that is stored.
+// ErrNotFound when no such incident is open; acknowledging twice changes nothing.
+// at is when it happened; an instant before the incident or in the future counts as now.
+func (e *Engine) Ack(ctx context.Context, incident, by string, at time.Time) error {
+	return e.do(ctx, incident, func(s Situation, now time.Time) (Change, bool) {
+		return s.acknowledge(by, "acknowledged by "+by, at, now)
+	})
+}
+
+// Unack starts the escalation of an acknowledged incident anew, at its first level.
+func (e *Engine) Unack(ctx context.Context, incident, by string) error {
+	return e.do(ctx, incident, func(s Situation, now time.Time) (Change, bool) { return s.unacknowledge(by, now) })
+}
+
+// Silence notes that somebody closed the incident elsewhere although the checks still
+// fail: paging stops as with Ack, but only recovery resolves the incident.
+func (e *Engine) Silence(ctx context.Context, incident, by string, at time.Time) error {
+	return e.do(ctx, incident, func(s Situation, now time.Time) (Change, bool) {
+		text := "closed by " + by + " while the checks still fail; nobody is paged until they recover"
+		if s.Open.State == Open {
+			return s.acknowledge(by, text, at, now)
+		}
+		d := newDraft(*s.Open, now)
+		d.entry("note", by, text)
+		return d.change, true
+	})
+}
+
+// Note adds a line to the timeline of an open incident.
+func (e *Engine) Note(ctx context.Context, incident, by, text string) error {
+	return e.do(ctx, incident, func(s Situation, now time.Time) (Change, bool) {
+		d := newDraft(*s.Open, now)
+		d.entry("note", by, text)
+		return d.change, true
+	})
+}
