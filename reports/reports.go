@@ -40,22 +40,42 @@ type Row struct {
 	ErrID    int32 // 0: none
 }
 
+// Failure says why a result was bad (Class, Message) or unknown (Cause).
+type Failure struct {
+	Cause, Class, Message string
+}
+
+// String returns "status: got 503, want 200", or the cause.
+func (f Failure) String() string {
+	switch {
+	case f.Class != "" && f.Message != "":
+		return f.Class + ": " + f.Message
+	case f.Message != "":
+		return f.Message
+	case f.Class != "":
+		return f.Class
+	}
+	return f.Cause
+}
+
 // CheckLedger is everything recorded about a check in a window, rows ordered by (Slot, Location).
 type CheckLedger struct {
 	Check     string
 	Revs      []Rev
 	Rows      []Row
-	Errors    map[int32]string // texts of the ErrIDs in Rows
+	Errors    map[int32]Failure // what the ErrIDs in Rows mean
 	Locations map[int16]string // names of the locations
 }
 
 // IncidentFact is what a report needs of an incident.
 type IncidentFact struct {
-	ID                             string
-	Opened, Acknowledged, Resolved time.Time // zero when it did not happen
-	AckBy                          string
-	Checks                         []string
-	Pages                          int // trigger pages accepted by a channel
+	ID string
+	// Started is the first bad slot of the episode, Opened when it was confirmed and
+	// paged. Zero when it did not happen.
+	Started, Opened, Acknowledged, Resolved time.Time
+	AckBy                                   string
+	Checks                                  []string
+	Pages                                   int // trigger pages that a channel accepted in the window asked for
 }
 
 // Service is what a report is about.

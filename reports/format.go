@@ -1,0 +1,51 @@
+package reports
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+)
+
+// Format writes a report in one way. All formats print the same value.
+type Format interface {
+	Name() string
+	Write(w io.Writer, r Report) error
+}
+
+// Text is the format for terminals and mail: at most 80 columns.
+type Text struct{}
+
+// Name returns "text".
+func (Text) Name() string { return "text" }
+
+// Write writes the report; the error is the writer's, or that of a report whose
+// zone is unknown here.
+func (Text) Write(w io.Writer, r Report) error {
+	week, err := r.week()
+	if err != nil {
+		return err
+	}
+	p := &page{week: week}
+	p.report(r)
+	if _, err := w.Write(p.b.Bytes()); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	return nil
+}
+
+// JSON is the format for programs; its fields are those of [Report].
+type JSON struct{}
+
+// Name returns "json".
+func (JSON) Name() string { return "json" }
+
+// Write writes the report, indented, with a newline at the end.
+func (JSON) Write(w io.Writer, r Report) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(r); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,158 @@
+package reports
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Schema is the version of the JSON of a [Report]. Fields may be added without a new one.
+const Schema = 1
+
+// NoData is printed instead of a percentage where nothing was seen.
+const NoData = "no data"
+
+// Decision says whether a week met its objective.
+type Decision string
+
+// The decisions. NotProven means that the time nobody saw could have broken the objective.
+const (
+	Met       Decision = "MET"
+	Missed    Decision = "MISSED"
+	NotProven Decision = "NOT PROVEN"
+)
+
+// Report is the frozen facts of one week, and how JSON shows them. All durations
+// are whole milliseconds unless the name says seconds; instants are UTC.
+type Report struct {
+	Schema   int       `json:"schema"`
+	Week     string    `json:"week"` // "2026-W47"
+	Zone     string    `json:"zone"` // IANA name
+	From     time.Time `json:"from"`
+	To       time.Time `json:"to"`
+	Revision int       `json:"revision"` // from 1
+	// MadeAt is the instant up to which facts were known; before To the week had not ended.
+	MadeAt   time.Time       `json:"made_at"`
+	Services []ServiceReport `json:"services"`
+}
+
+// Week parses the week again; the error is one of a report that was not made by [Build].
+func (r Report) week() (Week, error) {
+	zone, err := time.LoadLocation(r.Zone)
+	if err != nil {
+		return Week{}, fmt.Errorf("zone of the report: %w", err)
+	}
+	return ParseWeek(r.Week, zone)
+}
+
+// ServiceReport is the figures of one service. Good, bad, unknown and excluded
+// time add up to the week; the listed outages add up to BadMs, the listed gaps to UnknownMs.
+type ServiceReport struct {
+	Name         string `json:"name"`
+	ObjectivePPM int64  `json:"objective_ppm"`
+	GoodMs       int64  `json:"good_ms"`
+	BadMs        int64  `json:"bad_ms"`
+	UnknownMs    int64  `json:"unknown_ms"`
+	ExcludedMs   int64  `json:"excluded_ms"`
+	// The percentages are floored to two digits ("94.99"; more where the objective
+	// has more), or NoData.
+	Availability     string `json:"availability"`      // good of good + bad
+	Coverage         string `json:"coverage"`          // good + bad of all that is not excluded
+	AvailabilityLow  string `json:"availability_low"`  // if unknown time was bad
+	AvailabilityHigh string `json:"availability_high"` // if unknown time was good
+	// Experienced is the availability with excluded time counted as it was measured.
+	Experienced    string   `json:"availability_experienced"`
+	BudgetMs       int64    `json:"budget_ms"` // floored
+	SpentMs        int64    `json:"spent_ms"`
+	RemainingMs    int64    `json:"remaining_ms"`            // negative when overspent
+	WorstRemaining int64    `json:"worst_case_remaining_ms"` // if unknown time was bad
+	Verdict        Decision `json:"verdict"`
+
+	Outages      []Outage `json:"outages"`
+	Gaps         []Gap    `json:"unknown"`
+	SoftFailures int      `json:"soft_failures"` // results that were good only after a retry
+
+	Incidents int    `json:"incidents"`         // that began in the week
+	Carried   int    `json:"incidents_carried"` // that began before it and lasted into it
+	MTTA      *int64 `json:"mtta_s"`            // mean seconds from page to acknowledgement, rounded up; null when none was acknowledged
+	Acked     int    `json:"acked"`
+	Unacked   int    `json:"unacked"` // of Incidents
+	Pages     int    `json:"pages"`   // trigger pages that a channel accepted in the week
+}
+
+// Outage is one bad stretch of a service, cut at the week's ends.
+type Outage struct {
+	From      time.Time `json:"from"`
+	To        time.Time `json:"to"`
+	Ms        int64     `json:"ms"`
+	Checks    []string  `json:"checks"`
+	Locations []string  `json:"locations"`
+	Cause     string    `json:"cause"`    // the first error seen
+	Incident  string    `json:"incident"` // its ID, "" when none was opened
+	// ContinuesFrom names the week before when the outage began there: it is
+	// counted there, and only its time is counted here.
+	ContinuesFrom string `json:"continues_from,omitempty"`
+	AckBy         string `json:"ack_by,omitempty"`
+	AckS          *int64 `json:"ack_s,omitempty"` // seconds from page to acknowledgement, rounded up
+}
+
+// Gap is one stretch of unknown time.
+type Gap struct {
+	From  time.Time `json:"from"`
+	To    time.Time `json:"to"`
+	Ms    int64     `json:"ms"`
+	Cause string    `json:"cause"`
+}
+
+// Decide compares in integers: b, u and v are the bad, unknown and eligible
+// (not excluded) milliseconds. So it never depends on how a figure is printed.
+func Decide(b, u, v int64, objective Percent) Decision {
+	allowed := v * (Million - int64(objective)) // at most 7.9 days of ms: far from overflow
+	switch {
+	case b*Million > allowed:
+		return Missed
+	case v > 0 && (b+u)*Million <= allowed:
+		return Met
+	}
+	return NotProven
+}
+
+// FloorPercent prints part of whole as a percentage with the given decimals (at
+// most four), floored: it never flatters. NoData when whole is 0.
+func FloorPercent(part, whole int64, decimals int) string {
+	if whole <= 0 {
+		return NoData
+	}
+	scale := int64(1)
+	for range decimals {
+		scale *= 10
+	}
+	n := part * 100 * scale / whole
+	return fmt.Sprintf("%d.%0*d", n/scale, decimals, n%scale)
+}
+
+// hms prints milliseconds as h:mm:ss. Time that is lost is rounded up, time that
+// is left toward minus infinity (up false).
+func hms(ms int64, up bool) string {
+	if up {
+		ms += 999
+	}
+	s := ms / 1000
+	if ms%1000 < 0 {
+		s--
+	}
+	sign := ""
+	if s < 0 {
+		sign, s = "-", -s
+	}
+	return fmt.Sprintf("%s%d:%02d:%02d", sign, s/3600, s/60%60, s%60)
+}
+
+// shorten cuts s to at most n characters.
+func shorten(s string, n int) string {
+	s = strings.Join(strings.Fields(s), " ") // one line
+	if r := []rune(s); len(r) > n {
+		return string(r[:max(n-1, 0)]) + "…"
+	}
+	return s
+}

@@ -1,0 +1,212 @@
+package reports
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	// closeAfter is how long after its end a week closes: late results of the last
+	// slots are in by then.
+	closeAfter = 15 * time.Minute
+	// catchUpWeeks is how many ended weeks are looked at for a report that was
+	// missed while no daemon ran.
+	catchUpWeeks = 8
+	// wakeEvery bounds how late a report is after a reload or a step of the host's clock.
+	wakeEvery = time.Minute
+	// lookAgain is when a week that nobody watched is looked at again: an import
+	// may have filled it.
+	lookAgain = time.Hour
+
+	retryFirst   = time.Minute
+	retryMax     = 10 * time.Minute
+	sendTries    = 3
+	sendDeadline = 30 * time.Second
+	roundMax     = 5 * time.Minute // deadline for all reading and writing of one wake
+)
+
+// Sender passes a saved report on to people. Send has ended soon after ctx has.
+type Sender interface {
+	Name() string
+	Send(ctx context.Context, r Report) error
+}
+
+// Settings are what may change while a [Writer] runs.
+type Settings struct {
+	Zone     *time.Location // nil is UTC
+	Send     SendTime
+	Services []Service
+}
+
+// Writer writes the report of each ended week, once for a week, zone and revision
+// however many writers run, and hands it to the senders. Set all fields but
+// Senders; Run one at a time.
+type Writer struct {
+	Store    Store
+	Settings func() Settings // the present ones; called at each wake
+	Senders  []Sender
+	Log      *slog.Logger
+
+	settled map[string]time.Time // weeks with nothing to do, until when; Run's goroutine owns it
+}
+
+// Run writes reports until ctx ends: at each week's send time, and at the start
+// those that were missed in the last eight weeks. It returns nil.
+func (w *Writer) Run(ctx context.Context) error {
+	w.settled = map[string]time.Time{}
+	retry := retryFirst
+	for {
+		now := time.Now().UTC()
+		wait := wakeEvery
+		if err := w.catchUp(ctx, now); err != nil && ctx.Err() == nil {
+			w.Log.Error("report not written, will try again", "err", err)
+			wait = retry/2 + rand.N(retry/2)
+			retry = min(2*retry, retryMax)
+		} else {
+			retry = retryFirst
+			if next := w.next(now).Sub(now); next < wait {
+				wait = next
+			}
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-timer.C:
+		}
+	}
+}
+
+// due returns when the report of a week is written: the first send time at or after
+// its end, and never before the week has closed.
+func due(w Week, s SendTime) time.Time {
+	if !s.Set {
+		s.Weekday = time.Monday
+	}
+	days := (int(s.Weekday) + daysPerWeek - int(time.Monday)) % daysPerWeek
+	at := firstInstant(w.monday()+daysPerWeek+days, s.Hour, s.Minute, w.Zone)
+	if closed := w.To.Add(closeAfter); at.Before(closed) {
+		return closed
+	}
+	return at
+}
+
+// next returns when the next report is due after now.
+func (w *Writer) next(now time.Time) time.Time {
+	s := w.Settings()
+	week := WeekBefore(now, s.Zone)
+	if at := due(week, s.Send); at.After(now) {
+		return at
+	}
+	return due(week.Next(), s.Send)
+}
+
+// catchUp writes every report that is due at now and was not written yet, the
+// oldest first. A week that fails does not hold back the others.
+func (w *Writer) catchUp(ctx context.Context, now time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, roundMax)
+	defer cancel()
+	s := w.Settings()
+	var open []Week
+	week := WeekBefore(now, s.Zone)
+	for range catchUpWeeks {
+		if due(week, s.Send).After(now) || now.Before(w.settled[key(week)]) {
+			week = week.Previous()
+			continue
+		}
+		open = append(open, week)
+		week = week.Previous()
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	saved, err := w.Store.List(ctx, open[0].Zone.String(), 2*catchUpWeeks)
+	if err != nil {
+		return fmt.Errorf("list reports: %w", err)
+	}
+	var errs []error
+	for i := len(open) - 1; i >= 0; i-- {
+		if err := w.write(ctx, open[i], s.Services, saved, now); err != nil {
+			errs = append(errs, fmt.Errorf("report of %s: %w", open[i], err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// never is when a saved week is looked at again.
+func never(now time.Time) time.Time { return now.AddDate(1, 0, 0) }
+
+func key(w Week) string { return w.String() + " " + w.Zone.String() }
+
+// write writes the report of one week unless it exists, and sends it.
+func (w *Writer) write(ctx context.Context, week Week, services []Service, saved []Saved, now time.Time) error {
+	for _, s := range saved {
+		if s.Week == week.String() {
+			w.settled[key(week)] = never(now)
+			return nil
+		}
+	}
+	in, watched, err := collect(ctx, w.Store, week, services, now)
+	if err != nil {
+		return err
+	}
+	if !watched { // Keepwatch did not exist then: a report would say nothing
+		w.settled[key(week)] = now.Add(lookAgain)
+		return nil
+	}
+	r := Build(in)
+	switch err := w.Store.Save(ctx, r, now); {
+	case errors.Is(err, ErrExists): // another writer was first, and sends it
+		w.settled[key(week)] = never(now)
+		return nil
+	case err != nil:
+		return fmt.Errorf("save: %w", err)
+	}
+	w.settled[key(week)] = never(now)
+	w.Log.Info("report written", "week", r.Week, "zone", r.Zone, "revision", r.Revision)
+	w.send(ctx, r)
+	return nil
+}
+
+// send hands the report to every sender, trying each three times.
+func (w *Writer) send(ctx context.Context, r Report) {
+	for _, s := range w.Senders {
+		var err error
+		for try := range sendTries {
+			if try > 0 && !pause(ctx, time.Duration(try)*retryFirst/6) {
+				break
+			}
+			if err = sendOnce(ctx, s, r); err == nil {
+				break
+			}
+		}
+		if err != nil {
+			w.Log.Error("report not sent", "week", r.Week, "sender", s.Name(), "err", err)
+			continue
+		}
+		w.Log.Info("report sent", "week", r.Week, "sender", s.Name())
+	}
+}
+
+func sendOnce(ctx context.Context, s Sender, r Report) error {
+	ctx, cancel := context.WithTimeout(ctx, sendDeadline)
+	defer cancel()
+	return s.Send(ctx, r)
+}
+
+// pause waits d and up to half as much again; false when ctx ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d + rand.N(d/2))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
