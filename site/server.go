@@ -2,22 +2,289 @@ package site
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"html/template"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"keepwatch/site/originals"
+	"keepwatch/site/render"
 )
 
-// Site is the running image site. Make it with [New].
-type Site struct{ cfg Config }
+// Bounds of the server.
+const (
+	connections     = 4096
+	redeemFor       = 5 * time.Second // deadline of one login
+	shutdownFor     = 5 * time.Second
+	maxHeaderBytes  = 16 << 10
+	knownVisitors   = 16384
+	knownPhotoCount = 65536
+	knownGalleries  = 1024
+)
 
-// New opens the directories and prepares the site; nothing listens yet.
-func New(cfg Config, store Store, log *slog.Logger) (*Site, error) { panic("not yet") }
+// Site is the running image site. Make it with [New]; safe for concurrent use.
+type Site struct {
+	cfg       Config
+	secure    bool // the public address is https
+	origin    string
+	trusted   []netip.Prefix
+	store     Store
+	originals originals.Store
+	render    *render.Renderer
+	log       *slog.Logger
+	page      *template.Template
+	style     string
+	failures  *failures
+	health    *health
+	draining  atomic.Bool
+
+	knownGrants    *memory[[]Grant]
+	knownPhotos    *memory[Photo]
+	knownGalleries *memory[[]Photo]
+}
+
+// New opens the directories and prepares the site; nothing listens yet. The
+// configuration must have its defaults and be valid.
+func New(cfg Config, store Store, log *slog.Logger) (*Site, error) {
+	s := &Site{
+		cfg: cfg, store: store, log: log, style: stylePath(), failures: newFailures(),
+		knownGrants:    newMemory(knownVisitors, func(g []Grant) bool { return len(g) == 0 }),
+		knownPhotos:    newMemory(knownPhotoCount, func(p Photo) bool { return p.ID == 0 }),
+		knownGalleries: newMemory(knownGalleries, func(p []Photo) bool { return len(p) == 0 }),
+	}
+	for _, text := range cfg.TrustedProxies {
+		p, err := parsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("site.trusted_proxies: %w", err)
+		}
+		s.trusted = append(s.trusted, p)
+	}
+	if u, err := url.Parse(cfg.PublicURL); err == nil && u.Host != "" {
+		s.secure, s.origin = u.Scheme == "https", u.Scheme+"://"+u.Host
+	}
+	var err error
+	if s.page, err = parsePage(); err != nil {
+		return nil, err
+	}
+	if s.originals, err = originals.New(cfg.Originals); err != nil {
+		return nil, fmt.Errorf("site.originals: %w", err)
+	}
+	if s.render, err = render.New(cfg.Cache, render.Options{}, log); err != nil {
+		return nil, fmt.Errorf("site.cache: %w", err)
+	}
+	s.health = newHealth(s)
+	return s, nil
+}
+
+// Stats returns the renderer's counters.
+func (s *Site) Stats() render.Stats { return s.render.Stats() }
 
 // Handler answers everything the site answers. Safe for concurrent use.
-func (s *Site) Handler() http.Handler { panic("not yet") }
+func (s *Site) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", s.home)
+	mux.HandleFunc("GET /img/{rest...}", s.image)
+	mux.HandleFunc("GET /i/{rest...}", s.image)
+	mux.HandleFunc("GET "+s.style, s.serveStyle)
+	mux.HandleFunc("POST /servlet/token", s.token)
+	mux.HandleFunc("POST /login", s.login)
+	mux.HandleFunc("POST /logout", s.logout)
+	mux.HandleFunc("GET /healthz", s.healthz)
+	mux.HandleFunc("GET /readyz", s.readyz)
+	guard := http.NewCrossOriginProtection()
+	if s.origin != "" {
+		if err := guard.AddTrustedOrigin(s.origin); err != nil {
+			s.log.Warn("public_url not trusted for forms", "err", err)
+		}
+	}
+	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, errForbidden) }))
+	return s.protect(guard.Handler(mux))
+}
 
-// Run listens and serves until ctx is done, then drains. It returns nil after an orderly stop.
-func (s *Site) Run(ctx context.Context) error { panic("not yet") }
+// protect sets what every answer carries and turns a panic into one failed
+// request. It does not wrap the ResponseWriter: files must reach the kernel's
+// sendfile.
+func (s *Site) protect(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", "default-src 'none'; img-src 'self'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+		if s.secure {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		if s.draining.Load() {
+			h.Set("Connection", "close")
+		}
+		defer func() {
+			v := recover()
+			if v == nil {
+				return
+			}
+			if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+				panic(v)
+			}
+			s.log.Error("handler panicked", "path", r.URL.Path, "err", fmt.Sprint(v), "stack", string(debug.Stack()))
+			s.fail(w, r, errServer)
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
 
-// Init fills an empty site with pictures the program draws itself and returns the login code, ""
-// once somebody has used it.
-func (s *Site) Init(ctx context.Context) (code string, err error) { panic("not yet") }
+// redeemCode asks the store with a deadline of its own.
+func (s *Site) redeemCode(r *http.Request, code, secret string, now time.Time) (Grant, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), redeemFor)
+	defer cancel()
+	g, err := s.store.Redeem(ctx, Redemption{Code: code, Token: hashSecret(secret), Now: now.UTC()})
+	if err == nil || errors.Is(err, ErrCode) {
+		return g, err
+	}
+	return Grant{}, s.away(r.Context(), err)
+}
+
+// Run listens and serves until ctx is done, then drains and returns nil. An
+// address that is taken is an error at once.
+func (s *Site) Run(ctx context.Context) error {
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on site.listen: %w", err)
+	}
+	return s.Serve(ctx, ln)
+}
+
+// Serve is Run on a listener of the caller; it closes ln.
+func (s *Site) Serve(ctx context.Context, ln net.Listener) error {
+	server := &http.Server{
+		Handler:           s.Handler(),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	s.log.Info("site listens", "address", ln.Addr().String())
+	background, stop := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx while draining
+	defer stop()
+	group, background := errgroup.WithContext(background)
+	group.Go(func() error { return s.render.Run(background) })
+	group.Go(func() error { return s.health.run(background) })
+	group.Go(func() error {
+		if err := server.Serve(limit(ln, connections)); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve the site: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		defer stop()
+		s.drain(ctx, background, server)
+		return nil
+	})
+	return group.Wait()
+}
+
+// drain waits for the end and then lets visitors leave: not ready, still
+// answering with Connection: close, and only then closed. Closing at once would
+// cut idle connections under a load balancer (measured with nginx: lost POSTs).
+func (s *Site) drain(ctx, background context.Context, server *http.Server) {
+	select {
+	case <-ctx.Done():
+	case <-background.Done(): // a sister failed
+	}
+	s.draining.Store(true)
+	s.log.Info("site drains")
+	leave := time.NewTimer(*s.cfg.Drain)
+	defer leave.Stop()
+	select {
+	case <-leave.C:
+	case <-background.Done():
+	}
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownFor)
+	defer cancel()
+	if err := server.Shutdown(end); err != nil {
+		s.log.Warn("connections cut", "err", err)
+		_ = server.Close() // nothing more can be done for them
+	}
+}
+
+// limited is a listener that holds at most a number of open connections; others
+// wait in the kernel's queue.
+type limited struct {
+	net.Listener
+	slots  chan struct{}
+	closed chan struct{}
+	once   atomic.Bool
+}
+
+func limit(ln net.Listener, n int) net.Listener {
+	return &limited{Listener: ln, slots: make(chan struct{}, n), closed: make(chan struct{})}
+}
+
+// Accept waits for a place and then for a connection.
+func (l *limited) Accept() (net.Conn, error) {
+	select {
+	case l.slots <- struct{}{}:
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.slots
+		return nil, err
+	}
+	tcp, ok := c.(*net.TCPConn)
+	if !ok {
+		return &place{Conn: c, slots: l.slots}, nil
+	}
+	return &tcpPlace{TCPConn: tcp, slots: l.slots}, nil
+}
+
+// Close ends Accept.
+func (l *limited) Close() error {
+	if l.once.CompareAndSwap(false, true) {
+		close(l.closed)
+	}
+	return l.Listener.Close()
+}
+
+// place gives its slot back when it is closed.
+type place struct {
+	net.Conn
+	slots chan struct{}
+	once  atomic.Bool
+}
+
+// Close gives the slot back once.
+func (p *place) Close() error {
+	if p.once.CompareAndSwap(false, true) {
+		<-p.slots
+	}
+	return p.Conn.Close()
+}
+
+// tcpPlace is a place that keeps the methods of TCP: ReadFrom is sendfile.
+type tcpPlace struct {
+	*net.TCPConn
+	slots chan struct{}
+	once  atomic.Bool
+}
+
+// Close gives the slot back once.
+func (p *tcpPlace) Close() error {
+	if p.once.CompareAndSwap(false, true) {
+		<-p.slots
+	}
+	return p.TCPConn.Close()
+}

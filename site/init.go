@@ -1,0 +1,65 @@
+package site
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"image/jpeg"
+	"time"
+)
+
+const (
+	sampleTag     = "samples"
+	sampleQuality = 90
+)
+
+// Init fills an empty site with pictures that the program draws itself, and with
+// a login code that may look at them. It returns the code, formatted for people,
+// until somebody has used it, then "". It may be killed at any point and run
+// again, also by several machines at once: files have the names of their content,
+// and all rows are one transaction.
+func (s *Site) Init(ctx context.Context) (code string, err error) {
+	w, err := s.store.Welcome(ctx)
+	if err != nil {
+		return "", fmt.Errorf("look at the site: %w", err)
+	}
+	if !w.Empty {
+		return FormatCode(w.Code), nil
+	}
+	photos, err := s.drawSamples(ctx)
+	if err != nil {
+		return "", err
+	}
+	seed := Seed{Now: time.Now().UTC(), Tag: sampleTag, Level: Read, Code: NewCode(), Photos: photos}
+	if err := s.store.Seed(ctx, seed); err != nil {
+		return "", fmt.Errorf("store the sample pictures: %w", err)
+	}
+	// Another machine may have been first: its code is the one that counts.
+	w, err = s.store.Welcome(ctx)
+	if err != nil {
+		return "", fmt.Errorf("look at the site: %w", err)
+	}
+	s.log.Info("sample pictures stored", "pictures", len(photos))
+	return FormatCode(w.Code), nil
+}
+
+// drawSamples draws the pictures and puts them among the originals.
+func (s *Site) drawSamples(ctx context.Context) ([]Photo, error) {
+	var photos []Photo
+	for i, sample := range samples() {
+		img := sample.draw()
+		var file bytes.Buffer
+		if err := jpeg.Encode(&file, img, &jpeg.Options{Quality: sampleQuality}); err != nil {
+			return nil, fmt.Errorf("encode sample picture: %w", err)
+		}
+		content, size, err := s.originals.Put(ctx, &file)
+		if err != nil {
+			return nil, fmt.Errorf("keep sample picture: %w", err)
+		}
+		photos = append(photos, Photo{
+			Content: content, FileName: sample.name, Bytes: size, Width: img.Rect.Dx(), Height: img.Rect.Dy(),
+			Title: sample.title, Caption: sample.caption, Taken: time.Date(2026, time.January, 5+i, 9, 30, 0, 0, time.UTC),
+		})
+	}
+	return photos, nil
+}

@@ -1,0 +1,229 @@
+package site
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// memStore is a Store in memory; the real one is tested in package postgres.
+type memStore struct {
+	mu     sync.Mutex
+	away   error
+	asked  int
+	photos map[int64]Photo
+	tags   []Tag
+	grants []Grant
+	codes  map[string]*memCode
+}
+
+type memCode struct {
+	grant     Grant
+	uses, max int
+}
+
+func (m *memStore) enter() (func(), error) {
+	m.mu.Lock()
+	m.asked++
+	if m.away != nil {
+		defer m.mu.Unlock()
+		return nil, m.away
+	}
+	return m.mu.Unlock, nil
+}
+
+func (m *memStore) setAway(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.away = err
+}
+
+func (m *memStore) questions() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.asked
+}
+
+func (m *memStore) Grants(_ context.Context, hashes [][]byte) ([]Grant, error) {
+	leave, err := m.enter()
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	var out []Grant
+	for _, g := range m.grants {
+		if slices.ContainsFunc(hashes, func(h []byte) bool { return string(h) == string(g.Token) }) {
+			out = append(out, g)
+		}
+	}
+	return out, nil
+}
+
+func (m *memStore) Photo(_ context.Context, id int64) (Photo, error) {
+	leave, err := m.enter()
+	if err != nil {
+		return Photo{}, err
+	}
+	defer leave()
+	p, ok := m.photos[id]
+	if !ok {
+		return Photo{}, ErrNotFound
+	}
+	return p, nil
+}
+
+func (m *memStore) Photos(_ context.Context, tags []int64, limit int) ([]Photo, error) {
+	leave, err := m.enter()
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	var out []Photo
+	for id := int64(len(m.photos)); id > 0 && len(out) < limit; id-- {
+		if slices.ContainsFunc(m.photos[id].Tags, func(t int64) bool { return slices.Contains(tags, t) }) {
+			out = append(out, m.photos[id])
+		}
+	}
+	return out, nil
+}
+
+func (m *memStore) Redeem(_ context.Context, r Redemption) (Grant, error) {
+	leave, err := m.enter()
+	if err != nil {
+		return Grant{}, err
+	}
+	defer leave()
+	c, ok := m.codes[r.Code]
+	if !ok || (c.max > 0 && c.uses >= c.max) {
+		return Grant{}, ErrCode
+	}
+	c.uses++
+	g := c.grant
+	g.Token = r.Token
+	m.grants = append(m.grants, g)
+	return g, nil
+}
+
+func (m *memStore) Welcome(context.Context) (Welcome, error) {
+	leave, err := m.enter()
+	if err != nil {
+		return Welcome{}, err
+	}
+	defer leave()
+	w := Welcome{Empty: len(m.photos) == 0 && len(m.tags) == 0}
+	for code, c := range m.codes {
+		if c.uses == 0 {
+			w.Code = code
+		}
+	}
+	return w, nil
+}
+
+func (m *memStore) Seed(_ context.Context, s Seed) error {
+	leave, err := m.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if len(m.tags) > 0 {
+		return nil
+	}
+	tag := Tag{ID: 1, Name: s.Tag}
+	m.tags = []Tag{tag}
+	m.codes = map[string]*memCode{s.Code: {grant: Grant{Tag: tag, Level: s.Level}}}
+	m.photos = map[int64]Photo{}
+	for i, p := range s.Photos {
+		p.ID, p.Tags, p.Added = int64(i+1), []int64{tag.ID}, s.Now
+		m.photos[p.ID] = p
+	}
+	return nil
+}
+
+var errDown = errors.New("connection refused by 10.0.0.3")
+
+// bundle is a site over a memStore with two small pictures: 1 with tag 1, 2 with tag 2.
+type bundle struct {
+	*Site
+	store   *memStore
+	handler http.Handler
+}
+
+const (
+	readSecret     = "read-secret-0000000001"
+	downloadSecret = "download-secret-000001"
+	expiredSecret  = "expired-secret-0000001"
+	otherSecret    = "other-tags-secret-00001"
+)
+
+func setup(t *testing.T, change func(*Config)) *bundle {
+	t.Helper()
+	dir := t.TempDir()
+	cfg := Config{Originals: filepath.Join(dir, "originals")}
+	cfg.Cache.Dir = filepath.Join(dir, "cache")
+	cfg.SetDefaults()
+	if change != nil {
+		change(&cfg)
+	}
+	store := &memStore{photos: map[int64]Photo{}, codes: map[string]*memCode{}}
+	s, err := New(cfg, store, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, two := Tag{ID: 1, Name: "one"}, Tag{ID: 2, Name: "two"}
+	store.tags = []Tag{one, two}
+	store.grants = []Grant{
+		{Token: hashSecret(readSecret), Tag: one, Level: Read},
+		{Token: hashSecret(downloadSecret), Tag: one, Level: Download},
+		{Token: hashSecret(expiredSecret), Tag: one, Level: Write, Expires: time.Now().Add(-time.Minute)},
+		{Token: hashSecret(otherSecret), Tag: two, Level: Download},
+	}
+	store.codes["ABCDEFGH"] = &memCode{grant: Grant{Tag: one, Level: Read}}
+	store.codes["0NCE0NCE"] = &memCode{grant: Grant{Tag: one, Level: Read}, max: 1}
+	for id, tag := range []int64{1, 2} {
+		data := drawn(t, 1500, 1000, uint8(40*id))
+		content, size, err := s.originals.Put(t.Context(), strings.NewReader(string(data)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		store.photos[int64(id+1)] = Photo{
+			ID: int64(id + 1), Content: content, Bytes: size, Width: 1500, Height: 1000, Title: `<b>"Title"</b>`,
+			Added: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC), Tags: []int64{tag},
+		}
+	}
+	return &bundle{Site: s, store: store, handler: s.Handler()}
+}
+
+// get asks for a path with tokens; header holds pairs of names and values.
+func (b *bundle) get(method, path, tokens string, header ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, path, nil)
+	if tokens != "" {
+		r.Header.Set("Cookie", cookieName(b.secure)+"="+tokens)
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Add(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	b.handler.ServeHTTP(w, r)
+	return w
+}
+
+// post sends a form.
+func (b *bundle) post(path string, form url.Values, header ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Add(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	b.handler.ServeHTTP(w, r)
+	return w
+}
