@@ -26,8 +26,8 @@ var errLeadLost = errors.New("the lead is lost: the database session ended")
 // elected: what must go on then must not depend on the lead alone.
 func (db *DB) Lead(name string, run func(context.Context) error) func(context.Context) error {
 	h := fnv.New64a()
-	h.Write([]byte("keepwatch lead " + name)) //nolint:errcheck,gosec // a hash never fails
-	key := int64(h.Sum64())                   //nolint:gosec // all 64 bits are wanted, as whatever number
+	_, _ = h.Write([]byte("keepwatch lead " + name)) // a hash never fails
+	key := int64(h.Sum64())                          //nolint:gosec // all 64 bits are wanted, as whatever number
 	return func(ctx context.Context) error {
 		for ctx.Err() == nil {
 			done, err := db.leadOnce(ctx, name, key, run)
@@ -86,7 +86,9 @@ func (db *DB) leadOnce(ctx context.Context, name string, key int64, run func(con
 		}
 		if err := ping(ctx, conn); err != nil && ctx.Err() == nil {
 			cancel(fmt.Errorf("%w: %w", errLeadLost, err))
-			<-finished
+			if err := <-finished; err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, errLeadLost) {
+				return false, fmt.Errorf("%w; what was led ended with: %w", errLeadLost, err)
+			}
 			return false, errLeadLost
 		}
 	}

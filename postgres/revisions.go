@@ -113,10 +113,10 @@ func (r *Results) syncOne(ctx context.Context, tx pgx.Tx, now time.Time, c *prob
 	if old != nil && old.ValidTo == nil && bytes.Equal(old.SpecSHA, sha) {
 		return nil
 	}
-	slotMS := int32(c.Every.Milliseconds())
-	if slotMS <= 0 {
+	if c.Every < time.Millisecond || c.Every > day {
 		return fmt.Errorf("an interval of %s is no slot", c.Every)
 	}
+	slotMS := int32(c.Every.Milliseconds()) //nolint:gosec // a day at most
 	from, rev := nextSlot(now, slotMS), int32(1)
 	if old != nil {
 		rev = old.Rev + 1

@@ -11,7 +11,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/url"
 	"os"
@@ -35,45 +34,45 @@ const (
 // New returns a fresh, migrated database, dropped when the test ends. Without
 // Postgres programs the test fails; with -short it is skipped. Call it outside
 // synctest bubbles: its pool keeps real goroutines.
-func New(t testing.TB) *postgres.DB {
-	t.Helper()
-	return Open(t, DSN(t))
+func New(tb testing.TB) *postgres.DB {
+	tb.Helper()
+	return Open(tb, DSN(tb))
 }
 
 // Open opens one more pool on the database of dsn (see [DSN]), closed when the
 // test ends: the second daemon of a test about two.
-func Open(t testing.TB, dsn string) *postgres.DB {
-	t.Helper()
+func Open(tb testing.TB, dsn string) *postgres.DB {
+	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
 	db, err := postgres.Open(ctx, dsn, quiet())
 	if err != nil {
-		t.Fatalf("pgtest: open: %v", err)
+		tb.Fatalf("pgtest: open: %v", err)
 	}
-	t.Cleanup(db.Close)
+	tb.Cleanup(db.Close)
 	return db
 }
 
 // DSN makes a fresh, migrated database as [New] does and returns its address.
-func DSN(t testing.TB) string {
-	t.Helper()
-	return create(t, true)
+func DSN(tb testing.TB) string {
+	tb.Helper()
+	return create(tb, true)
 }
 
 // EmptyDSN makes a fresh database without any table, for tests of migrations.
-func EmptyDSN(t testing.TB) string {
-	t.Helper()
-	return create(t, false)
+func EmptyDSN(tb testing.TB) string {
+	tb.Helper()
+	return create(tb, false)
 }
 
-func create(t testing.TB, migrated bool) string {
-	t.Helper()
+func create(tb testing.TB, migrated bool) string {
+	tb.Helper()
 	if testing.Short() {
-		t.Skip("needs Postgres: run without -short")
+		tb.Skip("needs Postgres: run without -short")
 	}
 	srv := server()
 	if srv.err != nil {
-		t.Fatalf("pgtest: %v", srv.err)
+		tb.Fatalf("pgtest: %v", srv.err)
 	}
 	name := "kw_" + strings.ToLower(rand.Text())[:20]
 	statement := "CREATE DATABASE " + name + " TEMPLATE template0"
@@ -83,17 +82,17 @@ func create(t testing.TB, migrated bool) string {
 		statement = "CREATE DATABASE " + name + " TEMPLATE " + template + " STRATEGY file_copy"
 	}
 	if err := admin(srv.dsn, statement); err != nil {
-		t.Fatalf("pgtest: create a database: %v", err)
+		tb.Fatalf("pgtest: create a database: %v", err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := admin(srv.dsn, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
-			t.Errorf("pgtest: drop the database: %v", err)
+			tb.Errorf("pgtest: drop the database: %v", err)
 		}
 	})
 	dsn := withDatabase(srv.dsn, name)
 	if migrated && !copied {
 		if err := migrate(dsn); err != nil {
-			t.Fatalf("pgtest: %v", err)
+			tb.Fatalf("pgtest: %v", err)
 		}
 	}
 	return dsn
@@ -179,5 +178,5 @@ func withDatabase(dsn, name string) string {
 }
 
 func quiet() *slog.Logger {
-	return slog.New(slog.NewTextHandler(io.Discard, nil))
+	return slog.New(slog.DiscardHandler)
 }

@@ -134,7 +134,7 @@ func cachedCluster(ctx context.Context, bin postgres.Binaries, who *syscall.Cred
 	if err != nil {
 		return "", fmt.Errorf("make a directory for initdb: %w", err)
 	}
-	defer os.RemoveAll(fresh) //nolint:errcheck // what is left is swept with the temporary directory
+	defer os.RemoveAll(fresh)
 	if err := chown(fresh, who); err != nil {
 		return "", err
 	}

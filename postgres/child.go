@@ -1,0 +1,155 @@
+package postgres
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// keptLines is how many of the server's last lines an error may quote.
+const keptLines = 8
+
+// postmaster is a running server: our child, or one that a killed daemon left
+// behind.
+type postmaster struct {
+	pid  int
+	done <-chan struct{} // closed when the process has ended
+	said *lastLines
+}
+
+// startChild starts cmd on a thread of its own, which it keeps until the child
+// has ended: the child's death signal belongs to the thread, not the process.
+func startChild(cmd *exec.Cmd, log *slog.Logger) (*postmaster, error) {
+	dieWithParent(cmd.SysProcAttr)
+	out, in, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("make the server's pipe: %w", err)
+	}
+	cmd.Stderr = in // a file, so that Wait does not wait for grandchildren that hold it
+	child := &postmaster{said: &lastLines{}}
+	done := make(chan struct{})
+	child.done = done
+	started := make(chan error, 1)
+	go func() { // ends with the child; Server.Run ends the child
+		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
+		defer close(done)
+		err := cmd.Start()
+		_ = in.Close() // the child has its own
+		started <- err
+		if err != nil {
+			_ = out.Close()
+			return
+		}
+		var relayed sync.WaitGroup
+		relayed.Go(func() { relay(out, child.said, log) })
+		err = cmd.Wait()
+		// A stuck backend may outlive its postmaster and hold the pipe.
+		_ = out.SetReadDeadline(time.Now().Add(lastWords))
+		relayed.Wait()
+		_ = out.Close()
+		child.said.add(fmt.Sprintf("the server ended: %v", err))
+	}()
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("start the server: %w", err)
+	}
+	child.pid = cmd.Process.Pid
+	return child, nil
+}
+
+// lastWords is how long the lines of a server that has ended are waited for.
+const lastWords = 200 * time.Millisecond
+
+// relay copies the server's lines into the log until the pipe ends.
+func relay(out io.Reader, said *lastLines, log *slog.Logger) {
+	lines := bufio.NewReaderSize(out, 4096)
+	for {
+		line, _, err := lines.ReadLine()
+		if err != nil {
+			return
+		}
+		text := strings.TrimSpace(string(line))
+		if text == "" {
+			continue
+		}
+		said.add(text)
+		log.Log(context.Background(), severity(text), "postgres says", "line", text)
+	}
+}
+
+// severity maps the server's words: what it logs as ERROR the statement's
+// caller is told anyway, and FATAL ends one session only.
+func severity(line string) slog.Level {
+	word, _, _ := strings.Cut(line, ":")
+	switch word {
+	case "PANIC":
+		return slog.LevelError
+	case "FATAL", "ERROR", "WARNING":
+		return slog.LevelWarn
+	}
+	return slog.LevelDebug
+}
+
+// lastLines keeps the last lines of a server. Safe for concurrent use.
+type lastLines struct {
+	mu    sync.Mutex
+	lines []string // guarded by mu
+}
+
+func (l *lastLines) add(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines[max(0, len(l.lines)-keptLines+1):], line)
+}
+
+func (l *lastLines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.lines, "; ")
+}
+
+// adopt watches a server that is not our child until it ends or ctx does.
+func adopt(ctx context.Context, pid int, dataDir string) *postmaster {
+	done := make(chan struct{})
+	go func() { // ends with the server or with ctx, which Server.Run ends
+		defer close(done)
+		for runsIn(pid, dataDir) {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(adoptPoll):
+			}
+		}
+	}()
+	return &postmaster{pid: pid, done: done, said: &lastLines{}}
+}
+
+const adoptPoll = 200 * time.Millisecond
+
+// runsIn reports whether process pid is alive and a server of dataDir: a
+// postmaster's working directory is its data directory. It errs to false for
+// a zombie, another user's process and where there is no /proc.
+func runsIn(pid int, dataDir string) bool {
+	proc := filepath.Join("/proc", strconv.Itoa(pid))
+	cwd, err := os.Readlink(filepath.Join(proc, "cwd")) // fails for a zombie
+	if err != nil {
+		return false
+	}
+	real, err := filepath.EvalSymlinks(dataDir)
+	return err == nil && cwd == real
+}
+
+// signalable reports whether a process of that number exists that this user
+// may signal, a zombie included: then postgres itself would take it for a
+// running server.
+func signalable(pid int) bool { return syscall.Kill(pid, 0) == nil }
