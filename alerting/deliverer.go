@@ -58,7 +58,7 @@ type Deliverer struct {
 	wake  chan struct{}
 
 	mu sync.Mutex
-	// Guarded by mu:
+	// Guarded by mu, as are Notifiers, Fallback and NoEcho once Run has begun:
 	lanes    map[string]chan struct{} // slots of each channel
 	limits   map[pageRoute]*rate.Limiter
 	tickets  map[string]time.Time // pages that have a turn at an instant
@@ -91,6 +91,13 @@ func (d *Deliverer) init() {
 		d.tickets = map[string]time.Time{}
 		d.troubles = map[string]trouble{}
 	})
+}
+
+// Reload exchanges the channels, also while Run goes on.
+func (d *Deliverer) Reload(notifiers map[string]Notifier, fallback, noEcho []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.Notifiers, d.Fallback, d.NoEcho = notifiers, fallback, noEcho
 }
 
 // Wake makes Run look for pages at once. It does not block.
@@ -219,7 +226,9 @@ func (d *Deliverer) deliver(ctx context.Context, p Page, claimed time.Time) {
 
 // send makes the attempt.
 func (d *Deliverer) send(ctx context.Context, p Page) Receipt {
+	d.mu.Lock()
 	n := d.Notifiers[p.Channel]
+	d.mu.Unlock()
 	if n == nil {
 		return Receipt{Class: Setup, Detail: "no channel " + p.Channel + " is configured"}
 	}
@@ -228,7 +237,10 @@ func (d *Deliverer) send(ctx context.Context, p Page) Receipt {
 	return n.Send(ctx, p)
 }
 
+// hold is how long a resolve of the page's channel waits after doubt.
 func (d *Deliverer) hold(p Page) time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	switch {
 	case slices.Contains(d.NoEcho, p.Channel):
 		return 0
@@ -243,6 +255,8 @@ func (d *Deliverer) terms(p Page) terms {
 	if t.fallbackAfter <= 0 {
 		t.fallbackAfter = 2 * time.Minute
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for _, channel := range d.Fallback {
 		if channel != p.Channel && d.Notifiers[channel] != nil {
 			t.fallback = append(t.fallback, channel)
@@ -255,7 +269,8 @@ func (d *Deliverer) terms(p Page) terms {
 func (d *Deliverer) wait(p Page, until time.Time) Settlement {
 	p.State, p.Due, p.LeaseUntil = Queued, until.UTC(), time.Time{}
 	s := Settlement{Page: p}
-	if t := d.terms(p); until.After(p.Created.Add(t.fallbackAfter)) {
+	t := d.terms(p)
+	if until.After(p.Created.Add(t.fallbackAfter)) {
 		s.Fallback = fallBack(&s.Page, t, p.Created.Add(t.fallbackAfter), time.Now())
 	}
 	return s

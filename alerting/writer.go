@@ -285,9 +285,15 @@ func (e *Engine) Ack(ctx context.Context, incident, by string, at time.Time) err
 	})
 }
 
-// Unack starts the escalation of an acknowledged incident anew, at its first level.
-func (e *Engine) Unack(ctx context.Context, incident, by string) error {
-	return e.do(ctx, incident, func(s Situation, now time.Time) (Change, bool) { return s.unacknowledge(by, now) })
+// Unack starts the escalation of an acknowledged incident anew, at its first
+// level. An instant before the acknowledgement is an old message and changes nothing.
+func (e *Engine) Unack(ctx context.Context, incident, by string, at time.Time) error {
+	return e.do(ctx, incident, func(s Situation, now time.Time) (Change, bool) {
+		if at.Before(s.Open.Acknowledged) {
+			return Change{}, false
+		}
+		return s.unacknowledge(by, now)
+	})
 }
 
 // Silence notes that somebody closed the incident elsewhere although the checks still

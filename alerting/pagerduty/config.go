@@ -2,6 +2,7 @@ package pagerduty
 
 import (
 	"net/url"
+	"strconv"
 	"strings"
 
 	"keepwatch/probe"
@@ -113,3 +114,5 @@ func checkBase(base, path string, report func(path, msg string)) {
 		report(path, "must not have a path or a query (write only https://host; Keepwatch adds the path)")
 	}
 }
+
+func indexed(name string, i int) string { return name + "[" + strconv.Itoa(i) + "]" }

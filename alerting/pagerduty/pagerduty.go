@@ -5,65 +5,195 @@ package pagerduty
 
 import (
 	"context"
+	"fmt"
+	"net"
 	"net/http"
-	"strconv"
+	"strings"
 	"time"
+
+	pd "github.com/PagerDuty/go-pagerduty"
 
 	"keepwatch/alerting"
 	"keepwatch/probe"
 )
 
-func indexed(name string, i int) string { return name + "[" + strconv.Itoa(i) + "]" }
+// Limits of the Events API v2.
+const (
+	maxSummary = 1024 // characters
+	maxDedup   = 255  // characters
+	maxDetails = 64   // entries; an event may have 512 KB
+	maxDetail  = 2000 // characters of one entry
+)
+
+// Time limits of one attempt. The client of the library has none.
+const (
+	attemptWithin = 10 * time.Second
+	dialWithin    = 3 * time.Second
+	tlsWithin     = 5 * time.Second
+	headerWithin  = 8 * time.Second
+	// pauseWhenLimited is PagerDuty's advice for a 429 that does not say how long.
+	pauseWhenLimited = 30 * time.Second
+)
 
 // Keys maps a page's route ("service", "person:ada") to its routing key.
 type Keys map[string]probe.Secret
 
 // Notifier sends pages to PagerDuty. Safe for concurrent use.
-type Notifier struct{}
+type Notifier struct {
+	keys   Keys
+	client *pd.Client
+}
 
 // New makes a notifier. keys is not copied and must not be changed afterwards.
-func New(cfg Config, keys Keys) *Notifier { panic("not yet") }
-
-// Send sends one event and says how it ended.
-func (n *Notifier) Send(ctx context.Context, p alerting.Page) alerting.Receipt { panic("not yet") }
-
-// EventType is what a webhook says has happened, in PagerDuty's words.
-type EventType string
-
-// The event types that Keepwatch acts on; all others are accepted and ignored.
-const (
-	EventAcknowledged   EventType = "incident.acknowledged"
-	EventUnacknowledged EventType = "incident.unacknowledged"
-	EventResolved       EventType = "incident.resolved"
-	EventReopened       EventType = "incident.reopened"
-	EventReassigned     EventType = "incident.reassigned"
-	EventAnnotated      EventType = "incident.annotated"
-)
-
-// Event is one webhook, reduced to what Keepwatch needs.
-type Event struct {
-	ID       string // PagerDuty's event ID, stable over attempts
-	Type     EventType
-	DedupKey string    // our incident's ID; "" when the incident is not ours
-	Incident string    // PagerDuty's incident ID
-	By       string    // who did it, as PagerDuty shows it; "" when it was the system
-	At       time.Time // when it happened, UTC
-	Text     string    // an annotation's text
+func New(cfg Config, keys Keys) *Notifier {
+	cfg.SetDefaults()
+	transport := &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: dialWithin, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout:   tlsWithin,
+		ResponseHeaderTimeout: headerWithin,
+		IdleConnTimeout:       60 * time.Second,
+		MaxIdleConnsPerHost:   8,
+		ForceAttemptHTTP2:     true,
+	}
+	client := pd.NewClient("", pd.WithV2EventsAPIEndpoint(strings.TrimSuffix(cfg.EventsURL, "/")),
+		pd.WithAPIEndpoint(strings.TrimSuffix(cfg.APIURL, "/")))
+	client.HTTPClient = &http.Client{
+		Timeout:   attemptWithin,
+		Transport: recorder{next: transport},
+		// A redirected POST would become a GET without a body, and still look taken.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return &Notifier{keys: keys, client: client}
 }
 
-// Webhook is the HTTP handler for PagerDuty's webhooks v3. Set its fields
-// before use; safe for concurrent use.
-type Webhook struct {
-	// Secrets are the signing secrets; without one every webhook is refused.
-	Secrets []probe.Secret
-	// Seen reports whether an event was handled before and remembers it; nil means never.
-	Seen func(id string, at time.Time) bool
-	// Handle is called for each new event; an error makes PagerDuty send it again (503).
-	Handle func(ctx context.Context, e Event) error
-	// Refused is called for each webhook with a bad signature; nil is allowed.
-	Refused func(err error)
+// Send sends one event and says how it ended. An event that is refused (400,
+// 413) is sent once more without everything that may be wrong with it: a page
+// must not die of a bad field.
+func (n *Notifier) Send(ctx context.Context, p alerting.Page) alerting.Receipt {
+	key := n.keys[p.Route]
+	if key == "" {
+		return alerting.Receipt{Class: alerting.Setup, Detail: fmt.Sprintf("no PagerDuty routing key is configured for %q", p.Route)}
+	}
+	ctx, cancel := context.WithTimeout(ctx, attemptWithin)
+	defer cancel()
+	got := n.attempt(ctx, event(p, key.Reveal(), time.Now()))
+	if got.Class == alerting.Refused {
+		first := got.Detail
+		got = n.attempt(ctx, minimal(p, key.Reveal()))
+		switch got.Class {
+		case alerting.Taken:
+			got.Detail = "only a minimal event was accepted; the full one was refused: " + first
+		case alerting.Refused:
+			got.Detail = first
+		case alerting.Again, alerting.Doubtful, alerting.Setup:
+		}
+	}
+	got.Detail = redact(got.Detail, key)
+	return got
 }
 
-// ServeHTTP answers 202 when the event was taken or is of no concern, 401 when
-// the signature is wrong, 503 when it should be sent again.
-func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) { panic("not yet") }
+// attempt makes one request. The library's error says too little (v1.8.0 drops
+// the body of a 400 and hides what kind of error it was), so the outcome is
+// read from what the recorder saw.
+func (n *Notifier) attempt(ctx context.Context, e *pd.V2Event) alerting.Receipt {
+	seen := &record{}
+	_, err := n.client.ManageEventWithContext(context.WithValue(ctx, recordKey{}, seen), e)
+	return seen.receipt(err, time.Now())
+}
+
+// event is the full event of a page.
+func event(p alerting.Page, key string, now time.Time) *pd.V2Event {
+	e := &pd.V2Event{RoutingKey: key, Action: string(p.Action), DedupKey: cut(p.DedupKey, maxDedup)}
+	if p.Action != alerting.Trigger {
+		return e
+	}
+	m := p.Message
+	summary := m.Summary
+	details := make(map[string]string, len(m.Details)+2)
+	for k, v := range m.Details {
+		if len(details) < maxDetails {
+			details[cut(k, 200)] = cut(v, maxDetail)
+		}
+	}
+	if late := now.Sub(p.Created); late >= time.Minute && !p.Created.IsZero() {
+		summary = fmt.Sprintf("%s (delayed %d min)", cut(summary, maxSummary-30), int(late/time.Minute))
+	}
+	e.Client = "Keepwatch"
+	if isWeb(m.Link) {
+		e.ClientURL = m.Link
+		e.Links = append(e.Links, link{Href: m.Link, Text: "incident " + p.Incident})
+	}
+	if isWeb(m.AckLink) {
+		e.Links = append(e.Links, link{Href: m.AckLink, Text: "acknowledge"})
+		details["acknowledge"] = m.AckLink
+	}
+	e.Payload = payload(p, summary)
+	e.Payload.Component = cut(m.Component, maxSummary)
+	e.Payload.Details = details
+	if !m.Time.IsZero() {
+		e.Payload.Timestamp = m.Time.UTC().Format(time.RFC3339)
+	}
+	return e
+}
+
+type link struct {
+	Href string `json:"href"`
+	Text string `json:"text,omitempty"`
+}
+
+func isWeb(s string) bool { return strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://") }
+
+// minimal is the least that PagerDuty takes.
+func minimal(p alerting.Page, key string) *pd.V2Event {
+	e := &pd.V2Event{RoutingKey: key, Action: string(p.Action), DedupKey: cut(p.DedupKey, maxDedup)}
+	if p.Action == alerting.Trigger {
+		e.Payload = payload(p, cut(printable(p.Message.Summary), 255))
+	}
+	return e
+}
+
+// payload has the fields that PagerDuty requires, never empty.
+func payload(p alerting.Page, summary string) *pd.V2Payload {
+	out := &pd.V2Payload{Summary: cut(summary, maxSummary), Source: cut(p.Message.Source, 255), Severity: p.Message.Severity}
+	if out.Summary == "" {
+		out.Summary = "incident " + p.Incident
+	}
+	if out.Source == "" {
+		out.Source = "keepwatch"
+	}
+	switch out.Severity {
+	case "critical", "error", "warning", "info":
+	default:
+		out.Severity = "critical"
+	}
+	return out
+}
+
+// cut shortens a text to at most n characters, never inside one, and makes it valid UTF-8.
+func cut(s string, n int) string {
+	s = strings.ToValidUTF8(s, "?")
+	if len(s) <= n {
+		return s
+	}
+	runes := []rune(s)
+	if len(runes) <= n {
+		return s
+	}
+	return string(runes[:n-1]) + "…"
+}
+
+// printable drops control characters.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+// redact removes a key that an answer echoes.
+func redact(s string, key probe.Secret) string {
+	return strings.ReplaceAll(s, key.Reveal(), key.String())
+}
