@@ -82,6 +82,7 @@ func appendBody(b []byte, r probe.Result) []byte {
 	b = appendString(b, string(l.Fault.Body))
 	b = binary.AppendVarint(b, int64(l.Code))
 	b = binary.AppendVarint(b, int64(l.Latency))
+	b = binary.AppendVarint(b, int64(l.Limit))
 	p := l.Phases
 	for _, d := range [...]time.Duration{p.DNS, p.Connect, p.TLS, p.FirstByte, p.Transfer} {
 		b = binary.AppendVarint(b, int64(d))
@@ -141,7 +142,7 @@ func decodeBody(b []byte) (probe.Result, error) {
 	if body := d.string(); f&flagBody != 0 {
 		l.Fault.Body = []byte(body)
 	}
-	l.Code, l.Latency = d.small(math.MinInt32, math.MaxInt32), d.duration()
+	l.Code, l.Latency, l.Limit = d.small(math.MinInt32, math.MaxInt32), d.duration(), d.duration()
 	l.Phases = probe.Phases{
 		DNS: d.duration(), Connect: d.duration(), TLS: d.duration(),
 		FirstByte: d.duration(), Transfer: d.duration(),
