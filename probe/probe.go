@@ -71,10 +71,13 @@ type Look struct {
 	OK bool
 	// Blind means that the checker could not look at all (no permission for
 	// ICMP, no heartbeat expected yet): neither good nor bad. Fault then says why.
-	Blind        bool
-	Fault        Fault
-	Code         int           // HTTP status or DNS rcode; 0 when there was none
-	Latency      time.Duration // from the start to the last byte read
+	Blind   bool
+	Fault   Fault
+	Code    int           // HTTP status or DNS rcode; 0 when there was none
+	Latency time.Duration // from the start to the last byte read
+	// Limit is the latency_under that the look was judged by; zero when there is
+	// none. The runner weighs its own lag against it.
+	Limit        time.Duration
 	Phases       Phases
 	Bytes        int64  // bytes of body read
 	RemoteAddr   string // the address that answered, "" when none
