@@ -5,7 +5,10 @@ import (
 	"context"
 	"fmt"
 	"image/jpeg"
+	"runtime"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -43,23 +46,37 @@ func (s *Site) Init(ctx context.Context) (code string, err error) {
 	return FormatCode(w.Code), nil
 }
 
-// drawSamples draws the pictures and puts them among the originals.
+// drawSamples draws the pictures, a few at once, and puts them among the originals.
 func (s *Site) drawSamples(ctx context.Context) ([]Photo, error) {
-	var photos []Photo
-	for i, sample := range samples() {
-		img := sample.draw()
-		var file bytes.Buffer
-		if err := jpeg.Encode(&file, img, &jpeg.Options{Quality: sampleQuality}); err != nil {
-			return nil, fmt.Errorf("encode sample picture: %w", err)
-		}
-		content, size, err := s.originals.Put(ctx, &file)
-		if err != nil {
-			return nil, fmt.Errorf("keep sample picture: %w", err)
-		}
-		photos = append(photos, Photo{
-			Content: content, FileName: sample.name, Bytes: size, Width: img.Rect.Dx(), Height: img.Rect.Dy(),
-			Title: sample.title, Caption: sample.caption, Taken: time.Date(2026, time.January, 5+i, 9, 30, 0, 0, time.UTC),
+	all := samples()
+	photos := make([]Photo, len(all))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(max(1, runtime.GOMAXPROCS(0)))
+	for i, sample := range all {
+		group.Go(func() (err error) {
+			photos[i], err = s.drawSample(ctx, sample)
+			photos[i].Taken = time.Date(2026, time.January, 5+i, 9, 30, 0, 0, time.UTC)
+			return err
 		})
 	}
-	return photos, nil
+	return photos, group.Wait()
+}
+
+func (s *Site) drawSample(ctx context.Context, sample sample) (Photo, error) {
+	if err := ctx.Err(); err != nil {
+		return Photo{}, err
+	}
+	img := sample.draw()
+	var file bytes.Buffer
+	if err := jpeg.Encode(&file, img, &jpeg.Options{Quality: sampleQuality}); err != nil {
+		return Photo{}, fmt.Errorf("encode sample picture: %w", err)
+	}
+	content, size, err := s.originals.Put(ctx, &file)
+	if err != nil {
+		return Photo{}, fmt.Errorf("keep sample picture: %w", err)
+	}
+	return Photo{
+		Content: content, FileName: sample.name, Bytes: size, Width: img.Rect.Dx(), Height: img.Rect.Dy(),
+		Title: sample.title, Caption: sample.caption,
+	}, nil
 }

@@ -11,7 +11,13 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 	"time"
+)
+
+const (
+	tempPrefix = "tmp-"
+	tempAge    = 24 * time.Hour // longer than any upload; other machines may be writing
 )
 
 // Dir keeps originals in a directory: local, NFS or EFS. Names are spread over
@@ -30,14 +36,18 @@ func NewDir(dir string) (*Dir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the directory of originals: %w", err)
 	}
-	return &Dir{root: root}, nil
+	d := &Dir{root: root}
+	if err := d.sweep(time.Now().Add(-tempAge)); err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return d, nil
 }
 
 // Put implements [Store]: temporary file, fsync, rename, fsync of the folder. It
 // does not look whether the object exists first: on NFS a negative answer may be
 // seconds old, and renaming the same content over itself does no harm.
 func (d *Dir) Put(ctx context.Context, r io.Reader) (string, int64, error) {
-	temp := "tmp-" + rand.Text()
+	temp := tempPrefix + rand.Text()
 	f, err := d.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
 	if err != nil {
 		return "", 0, fmt.Errorf("create original: %w", err)
@@ -123,7 +133,7 @@ func (d *Dir) Check(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	temp := "tmp-check-" + rand.Text()
+	temp := tempPrefix + "check-" + rand.Text()
 	f, err := d.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
 	if err != nil {
 		return fmt.Errorf("the directory of originals cannot be written: %w", err)
@@ -131,16 +141,19 @@ func (d *Dir) Check(ctx context.Context) error {
 	return errors.Join(f.Close(), d.root.Remove(temp))
 }
 
-// Sweep removes temporary files that a killed process left behind before cutoff.
-func (d *Dir) Sweep(cutoff time.Time) error {
+// sweep removes temporary files that killed processes left behind before cutoff.
+func (d *Dir) sweep(cutoff time.Time) error {
 	entries, err := fs.ReadDir(d.root.FS(), ".")
 	if err != nil {
 		return fmt.Errorf("list originals: %w", err)
 	}
 	for _, e := range entries {
+		if e.IsDir() || !strings.HasPrefix(e.Name(), tempPrefix) {
+			continue
+		}
 		info, err := e.Info()
-		if err != nil || e.IsDir() || len(e.Name()) < 4 || e.Name()[:4] != "tmp-" || !info.ModTime().Before(cutoff) {
-			continue // gone meanwhile, or not ours to remove
+		if err != nil || !info.ModTime().Before(cutoff) {
+			continue // gone meanwhile, or perhaps being written
 		}
 		if err := d.root.Remove(e.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove leftover: %w", err)

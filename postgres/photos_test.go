@@ -1,0 +1,106 @@
+package postgres_test
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"keepwatch/postgres"
+	"keepwatch/postgres/pgtest"
+	"keepwatch/site"
+)
+
+var siteNow = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+func seedOf(tag, code string, level site.Level, names ...string) site.Seed {
+	s := site.Seed{Now: siteNow, Tag: tag, Level: level, Code: code}
+	for i, name := range names {
+		s.Photos = append(s.Photos, site.Photo{
+			Content: strings.Repeat(string("0123456789abcdef"[i]), 64), FileName: name, Bytes: 10, Width: 30, Height: 20,
+			Title: "Title of " + name, Taken: time.Date(2026, 1, 5, 9, 30, 0, 0, time.UTC),
+		})
+	}
+	return s
+}
+
+func token(fill byte) []byte { return []byte(strings.Repeat(string(rune(fill)), 32)) }
+
+func TestPhotosSeedAndRead(t *testing.T) {
+	t.Parallel()
+	p := postgres.Photos{DB: pgtest.New(t)}
+	ctx := t.Context()
+	if w, err := p.Welcome(ctx); err != nil || w != (site.Welcome{Empty: true}) {
+		t.Fatalf("an empty site: %+v, %v", w, err)
+	}
+	// Two machines start at once: one seed counts.
+	var wg sync.WaitGroup
+	for _, code := range []string{"AAAAAAAA", "BBBBBBBB", "CCCCCCCC"} {
+		wg.Go(func() {
+			if err := p.Seed(ctx, seedOf("samples", code, site.Read, "a.jpg", "b.jpg")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	w, err := p.Welcome(ctx)
+	if err != nil || w.Empty || len(w.Code) != 8 {
+		t.Fatalf("after the seed: %+v, %v", w, err)
+	}
+	grant, err := p.Redeem(ctx, site.Redemption{Code: w.Code, Token: token('t'), Now: siteNow})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := site.Grant{Token: token('t'), Tag: site.Tag{ID: grant.Tag.ID, Name: "samples"}, Level: site.Read}
+	if diff := cmp.Diff(want, grant); diff != "" {
+		t.Errorf("grant (-want +got):\n%s", diff)
+	}
+	if w, err := p.Welcome(ctx); err != nil || w.Code != "" {
+		t.Errorf("after the first login the code is still told: %+v, %v", w, err)
+	}
+	grants, err := p.Grants(ctx, [][]byte{token('x'), token('t')})
+	if diff := cmp.Diff([]site.Grant{want}, grants); diff != "" || err != nil {
+		t.Errorf("grants %v (-want +got):\n%s", err, diff)
+	}
+	photos, err := p.Photos(ctx, []int64{grant.Tag.ID}, 10)
+	if err != nil || len(photos) != 2 || photos[0].FileName != "b.jpg" || photos[0].ID <= photos[1].ID {
+		t.Fatalf("photos %+v, %v; want b.jpg and a.jpg once each", photos, err)
+	}
+	wantPhoto := seedOf("", "", 0, "a.jpg").Photos[0]
+	wantPhoto.ID, wantPhoto.Added, wantPhoto.Tags = photos[1].ID, siteNow, []int64{grant.Tag.ID}
+	one, err := p.Photo(ctx, photos[1].ID)
+	if diff := cmp.Diff(wantPhoto, one); diff != "" || err != nil {
+		t.Errorf("photo %v (-want +got):\n%s", err, diff)
+	}
+	if got, err := p.Photos(ctx, []int64{grant.Tag.ID}, 1); err != nil || len(got) != 1 {
+		t.Errorf("limit 1: %d, %v", len(got), err)
+	}
+	if got, err := p.Photos(ctx, []int64{grant.Tag.ID + 1}, 10); err != nil || len(got) != 0 {
+		t.Errorf("another tag sees %d photos, %v", len(got), err)
+	}
+	for _, id := range []int64{0, 99999, -1} {
+		if _, err := p.Photo(ctx, id); !errors.Is(err, site.ErrNotFound) {
+			t.Errorf("photo %d: %v, want ErrNotFound", id, err)
+		}
+	}
+	if _, err := p.Redeem(ctx, site.Redemption{Code: "UNKNOWN", Token: token('u'), Now: siteNow}); !errors.Is(err, site.ErrCode) {
+		t.Errorf("an unknown code: %v", err)
+	}
+}
+
+// A seed that fails half-way leaves nothing.
+func TestPhotosSeedIsWhole(t *testing.T) {
+	t.Parallel()
+	p := postgres.Photos{DB: pgtest.New(t)}
+	bad := seedOf("samples", "AAAAAAAA", site.Read, "a.jpg", "b.jpg")
+	bad.Photos[1].Bytes = 0 // refused by the table
+	if err := p.Seed(t.Context(), bad); err == nil {
+		t.Fatal("a bad seed was stored")
+	}
+	if w, err := p.Welcome(t.Context()); err != nil || !w.Empty || w.Code != "" {
+		t.Errorf("left behind: %+v, %v", w, err)
+	}
+}

@@ -1,0 +1,409 @@
+package site
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func code(text string) url.Values { return url.Values{"rc": {text}} }
+
+func cookieOf(t *testing.T, w *httptest.ResponseRecorder) *http.Cookie {
+	t.Helper()
+	cookies := w.Result().Cookies()
+	if len(cookies) != 1 {
+		t.Fatalf("%d cookies in %d %s, want one", len(cookies), w.Code, w.Body)
+	}
+	return cookies[0]
+}
+
+func TestCodeLogin(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	w := b.post("/servlet/token", code("abcd-efgh"))
+	if w.Code != 200 || w.Body.String() != `{"tags":[{"id":1,"tag":"one","lvl":1}]}` {
+		t.Fatalf("got %d %s", w.Code, w.Body)
+	}
+	if got := w.Header().Get("Content-Type"); got != "text/json; charset=utf-8" {
+		t.Errorf("content type %q", got)
+	}
+	c := cookieOf(t, w)
+	if !validSecret(c.Value) || len(c.Value) != 22 {
+		t.Errorf("the token is %q, want 128 bits in base64url", c.Value)
+	}
+	want := "token=" + c.Value + "; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax"
+	if got := w.Header().Get("Set-Cookie"); got != want {
+		t.Errorf("cookie %q, want %q", got, want)
+	}
+	if got := b.get(http.MethodGet, "/img/640/1.jpg", c.Value).Code; got != 200 {
+		t.Errorf("with the new token: %d", got)
+	}
+	if got := b.get(http.MethodGet, "/img/640/2.jpg", c.Value).Code; got != 403 {
+		t.Errorf("another tag's picture: %d, want 403", got)
+	}
+}
+
+func TestCookieUnderTLS(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *Config) { c.PublicURL = "https://photos.example.com" })
+	w := b.post("/servlet/token", code("ABCDEFGH"))
+	c := cookieOf(t, w)
+	if c.Name != "__Host-token" || !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" || c.SameSite != http.SameSiteLaxMode {
+		t.Errorf("cookie %+v", c)
+	}
+	if w.Header().Get("Strict-Transport-Security") == "" {
+		t.Error("no HSTS under TLS")
+	}
+	if got := b.get(http.MethodGet, "/img/640/1.jpg", c.Value).Code; got != 200 {
+		t.Errorf("with the cookie: %d", got)
+	}
+	if got := b.get(http.MethodGet, "/img/640/1.jpg", "", "Cookie", "token="+c.Value).Code; got != 403 {
+		t.Errorf("with a cookie that any host may have set: %d, want 403", got)
+	}
+}
+
+func TestBadLogins(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		form url.Values
+		want int
+		text string
+	}{
+		"unknown":   {code("ZZZZ-ZZZZ"), 403, `{"error":{"code":"code","message":"this code is not valid"}}`},
+		"used up":   {code("ONCE-ONCE"), 403, `{"error":{"code":"code","message":"this code is not valid"}}`},
+		"no code":   {code("%&/"), 403, `{"error":{"code":"code","message":"this code is not valid"}}`},
+		"empty":     {code(""), 403, `{"error":{"code":"code","message":"this code is not valid"}}`},
+		"no verb":   {url.Values{}, 400, `{"error":{"code":"verb","message":"give exactly one of rc, new and del"}}`},
+		"two verbs": {url.Values{"rc": {"a"}, "del": {"b"}}, 400, `{"error":{"code":"verb","message":"give exactly one of rc, new and del"}}`},
+		"new":       {url.Values{"new": {"1"}}, 501, `{"error":{"code":"not_yet","message":"this site does not make or delete codes yet"}}`},
+		"too long":  {code(strings.Repeat("A", 9000)), 400, `{"error":{"code":"form","message":"the form cannot be read"}}`},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, nil)
+			b.store.codes["0NCE0NCE"].uses = 1
+			w := b.post("/servlet/token", tt.form)
+			if w.Code != tt.want || w.Body.String() != tt.text {
+				t.Errorf("got %d %s, want %d %s", w.Code, w.Body, tt.want, tt.text)
+			}
+			if w.Header().Get("Set-Cookie") != "" {
+				t.Error("a cookie was set")
+			}
+		})
+	}
+	b := setup(t, nil)
+	if w := b.get(http.MethodGet, "/servlet/token?rc=ABCDEFGH", ""); w.Code != 405 {
+		t.Errorf("GET: %d, want 405: a link must not log in", w.Code)
+	}
+}
+
+// The form of people without JavaScript.
+func TestLoginForm(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	w := b.post("/login", code("abcd efgh"))
+	if w.Code != 303 || w.Header().Get("Location") != "/" {
+		t.Fatalf("got %d to %q", w.Code, w.Header().Get("Location"))
+	}
+	token := cookieOf(t, w).Value
+	home := b.get(http.MethodGet, "/", token)
+	text := home.Body.String()
+	for _, want := range []string{"<title>", `width="640" height="427"`, "/img/640/1.jpg?v=" + version(b.store.photos[1]), "&lt;b&gt;&#34;Title&#34;&lt;/b&gt;", "Log out"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the gallery lacks %q:\n%s", want, text)
+		}
+	}
+	for _, not := range []string{"<b>", "/2.jpg", "<script", "style=", "http://", "https://"} {
+		if strings.Contains(text, not) {
+			t.Errorf("the gallery holds %q", not)
+		}
+	}
+	bad := b.post("/login", code("wrong"))
+	if bad.Code != 403 || !strings.Contains(bad.Body.String(), "this code is not valid") || !strings.Contains(bad.Body.String(), `name="rc"`) {
+		t.Errorf("a wrong code: %d %s", bad.Code, bad.Body)
+	}
+	out := b.post("/logout", nil)
+	if c := cookieOf(t, out); c.MaxAge >= 0 || c.Value != "" {
+		t.Errorf("log out left %+v", c)
+	}
+}
+
+func TestDoorAndStyle(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	for _, tokens := range []string{"", expiredSecret, "nobody-knows-this-token"} {
+		w := b.get(http.MethodGet, "/", tokens)
+		if w.Code != 200 || !strings.Contains(w.Body.String(), "<title>Welcome") || !strings.Contains(w.Body.String(), `name="rc"`) {
+			t.Errorf("with %q: %d %s", tokens, w.Code, w.Body)
+		}
+		if got := w.Header().Get("Content-Security-Policy"); !strings.Contains(got, "default-src 'none'") || strings.Contains(got, "unsafe") {
+			t.Errorf("policy %q", got)
+		}
+	}
+	css := b.get(http.MethodGet, b.style, "")
+	if css.Code != 200 || css.Body.String() != string(style) || css.Header().Get("Content-Type") != "text/css; charset=utf-8" {
+		t.Errorf("style: %d %v", css.Code, css.Header())
+	}
+	if got := b.get(http.MethodGet, "/nothing", "").Code; got != 404 {
+		t.Errorf("an unknown page: %d, want 404", got)
+	}
+}
+
+func TestCrossSiteForms(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		header []string
+		want   int
+	}{
+		"no headers (programs)":         {nil, 200},
+		"same origin":                   {[]string{"Sec-Fetch-Site", "same-origin"}, 200},
+		"typed address":                 {[]string{"Sec-Fetch-Site", "none"}, 200},
+		"cross site":                    {[]string{"Sec-Fetch-Site", "cross-site"}, 403},
+		"same site, other host":         {[]string{"Sec-Fetch-Site", "same-site"}, 403},
+		"foreign origin":                {[]string{"Origin", "https://evil.example"}, 403},
+		"null origin":                   {[]string{"Origin", "null"}, 403},
+		"public origin, rewritten host": {[]string{"Sec-Fetch-Site", "cross-site", "Origin", "https://photos.example.com"}, 200},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, func(c *Config) { c.PublicURL = "https://photos.example.com" })
+			if w := b.post("/servlet/token", code("ABCDEFGH"), tt.header...); w.Code != tt.want {
+				t.Errorf("got %d %s, want %d", w.Code, w.Body, tt.want)
+			}
+		})
+	}
+}
+
+func TestFailuresAreLimited(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	for i := range 30 { // successes are free, also many
+		if w := b.post("/servlet/token", code("ABCDEFGH")); w.Code != 200 {
+			t.Fatalf("login %d: %d", i, w.Code)
+		}
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	got := map[int]int{}
+	for i := range 60 {
+		wg.Go(func() {
+			w := b.post("/servlet/token", code("WRONG"+strconv.Itoa(i)))
+			mu.Lock()
+			defer mu.Unlock()
+			got[w.Code]++
+			if w.Code == 429 {
+				if n, err := strconv.Atoi(w.Header().Get("Retry-After")); err != nil || n < 1 || n > 3600 {
+					t.Errorf("Retry-After %q", w.Header().Get("Retry-After"))
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if diff := cmp.Diff(map[int]int{403: 10, 429: 50}, got); diff != "" {
+		t.Errorf("60 guesses at once (-want +got):\n%s", diff)
+	}
+	if w := b.post("/servlet/token", code("ABCDEFGH")); w.Code != 429 {
+		t.Errorf("the right code of a locked client: %d, want 429", w.Code)
+	}
+	if w := b.get(http.MethodGet, "/img/640/1.jpg", readSecret); w.Code != 200 {
+		t.Errorf("a visitor with a token at the same address: %d, want 200", w.Code)
+	}
+}
+
+// Our own failure must not count against a visitor.
+func TestStoreAwayIsNotTheVisitorsFault(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	b.store.setAway(errDown)
+	for range 20 {
+		w := b.post("/servlet/token", code("ABCDEFGH"))
+		if w.Code != 503 || w.Header().Get("Retry-After") == "" || strings.Contains(w.Body.String(), "10.0.0.3") {
+			t.Fatalf("got %d %q %s", w.Code, w.Header().Get("Retry-After"), w.Body)
+		}
+	}
+	b.store.setAway(nil)
+	if w := b.post("/servlet/token", code("ABCDEFGH")); w.Code != 200 {
+		t.Errorf("after the outage: %d", w.Code)
+	}
+}
+
+func TestFailureWindow(t *testing.T) {
+	t.Parallel()
+	f := newFailures()
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	addr := netip.MustParseAddr
+	fail := func(a string, at time.Time) time.Duration { _, wait := f.try(addr(a), at); return wait }
+	for i := range 10 {
+		if wait := fail("192.0.2.1", now.Add(time.Duration(i)*time.Minute)); wait != 0 {
+			t.Fatalf("try %d waits %v", i, wait)
+		}
+	}
+	at := now.Add(30 * time.Minute)
+	if wait := fail("192.0.2.1", at); wait != 30*time.Minute {
+		t.Errorf("locked for %v, want 30m", wait)
+	}
+	if wait := fail("192.0.2.2", at); wait != 0 {
+		t.Errorf("the neighbour waits %v", wait)
+	}
+	if wait := fail("192.0.2.1", now.Add(time.Hour)); wait != 0 {
+		t.Errorf("after the window: waits %v", wait)
+	}
+	if wait := fail("192.0.2.1", now.Add(time.Hour)); wait != time.Minute {
+		t.Errorf("locked again for %v, want 1m: a lock must not be once only", wait)
+	}
+	// A network with many addresses is stopped as a whole.
+	g := newFailures()
+	stopped := 0
+	for i := range 250 {
+		if _, wait := g.try(addr("198.51.100."+strconv.Itoa(i)), now); wait > 0 {
+			stopped++
+		}
+	}
+	if stopped != 150 {
+		t.Errorf("%d of 250 addresses of one network were stopped, want 150", stopped)
+	}
+	six := newFailures()
+	for i := range 11 {
+		_, wait := six.try(addr(fmt.Sprintf("2001:db8::%x", i+1)), now)
+		if (wait > 0) != (i == 10) {
+			t.Errorf("IPv6 try %d waits %v", i, wait)
+		}
+	}
+	// The table does not grow with the number of clients.
+	for i := range 3 * failClients {
+		fail(fmt.Sprintf("10.%d.%d.1", i/250%250, i%250), now)
+	}
+	if n := f.table.order.Len(); n > failClients || n != len(f.table.items) {
+		t.Errorf("%d clients remembered (%d in the index), want at most %d", n, len(f.table.items), failClients)
+	}
+}
+
+func TestNormaliseCode(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"ABCD-EFGH": "ABCDEFGH", " abcd efgh ": "ABCDEFGH", "oil-OIL": "011011", "01234567": "01234567",
+		"": "", "a;b": "", "ä": "", "a\x00b": "", strings.Repeat("a", 65): "", strings.Repeat("a-", 5000): "",
+	} {
+		if got := NormaliseCode(in); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+	seen := map[string]bool{}
+	for range 1000 {
+		c := NewCode()
+		if NormaliseCode(FormatCode(c)) != c || len(c) != 8 || seen[c] {
+			t.Fatalf("code %q", c)
+		}
+		seen[c] = true
+	}
+}
+
+func FuzzNormaliseCode(f *testing.F) {
+	f.Add("ABCD-EFGH")
+	f.Add("o0 iIl1")
+	f.Fuzz(func(t *testing.T, in string) {
+		out := NormaliseCode(in)
+		if NormaliseCode(out) != out || len(out) > maxCode {
+			t.Errorf("%q became %q, and that becomes %q", in, out, NormaliseCode(out))
+		}
+	})
+}
+
+func FuzzParseTokens(f *testing.F) {
+	f.Add(readSecret + ":" + readSecret + "::x")
+	f.Add(manyTokens(40))
+	f.Fuzz(func(t *testing.T, in string) {
+		out, err := parseTokens(in)
+		if len(out) > maxTokens || (err != nil && out != nil) {
+			t.Errorf("%d tokens, %v", len(out), err)
+		}
+		again, err2 := parseTokens(strings.Join(out, ":"))
+		if diff := cmp.Diff(out, again); diff != "" || err2 != nil {
+			t.Errorf("read back: %v %s", err2, diff)
+		}
+	})
+}
+
+func TestCookieKeepsWhatIsStillGood(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	w := b.post("/servlet/token", code("ABCDEFGH"), "Cookie", "token="+strings.Join([]string{otherSecret, expiredSecret, "nobody-knows-this-token"}, ":"))
+	got := strings.Split(cookieOf(t, w).Value, ":")
+	if len(got) != 2 || got[0] != otherSecret || !validSecret(got[1]) {
+		t.Errorf("the cookie holds %q, want the other tag's token and a new one", got)
+	}
+	// At most 32, the oldest go.
+	value := ""
+	for range 40 {
+		w := b.post("/servlet/token", code("ABCDEFGH"), "Cookie", "token="+value)
+		value = cookieOf(t, w).Value
+	}
+	if n := strings.Count(value, ":") + 1; n != maxTokens {
+		t.Errorf("%d tokens in the cookie, want %d", n, maxTokens)
+	}
+	if got := b.get(http.MethodGet, "/img/640/1.jpg", value).Code; got != 200 {
+		t.Errorf("with the full cookie: %d", got)
+	}
+}
+
+func TestClientAddr(t *testing.T) {
+	t.Parallel()
+	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	tests := map[string]struct {
+		remote    string
+		forwarded []string
+		want      string
+	}{
+		"no proxy":                 {"203.0.113.5:99", nil, "203.0.113.5"},
+		"a stranger's header":      {"203.0.113.5:99", []string{"192.0.2.1"}, "203.0.113.5"},
+		"one proxy":                {"10.1.1.1:99", []string{"192.0.2.1"}, "192.0.2.1"},
+		"a chain, forged on left":  {"10.1.1.1:99", []string{"1.1.1.1, 192.0.2.1, 10.2.2.2"}, "192.0.2.1"},
+		"two header lines":         {"10.1.1.1:99", []string{"1.1.1.1", "192.0.2.1"}, "192.0.2.1"},
+		"mapped address":           {"[::ffff:10.1.1.1]:99", []string{"::ffff:192.0.2.1"}, "192.0.2.1"},
+		"zone is dropped":          {"[::1]:99", []string{"fe80::1%eth0"}, "fe80::1"},
+		"unreadable hop":           {"10.1.1.1:99", []string{"192.0.2.1, what"}, "10.1.1.1"},
+		"proxy without the header": {"10.1.1.1:99", nil, "10.1.1.1"},
+		"not an address":           {"@", nil, "invalid IP"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := clientAddr(tt.remote, tt.forwarded, trusted).String(); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func FuzzClientAddr(f *testing.F) {
+	f.Add("10.1.1.1:99", "1.1.1.1, 192.0.2.1")
+	f.Add("[::1]:1", "fe80::1%x,,")
+	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	f.Fuzz(func(t *testing.T, remote, forwarded string) {
+		a := clientAddr(remote, []string{forwarded}, trusted)
+		if a.Zone() != "" || a.Is4In6() {
+			t.Errorf("%q %q gave %s", remote, forwarded, a)
+		}
+	})
+}
+
+func TestErrorsAreJSON(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	var got errorBody
+	if err := json.Unmarshal(b.get(http.MethodGet, "/img/7/1.jpg", "").Body.Bytes(), &got); err != nil || got.Error.Code != "size" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
