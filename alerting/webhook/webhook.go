@@ -3,10 +3,20 @@
 package webhook
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
+	"strconv"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"keepwatch/alerting"
 	"keepwatch/probe"
@@ -52,10 +62,196 @@ func (c *Config) Validate(report func(path, msg string)) {
 }
 
 // Notifier sends pages to one address. Safe for concurrent use.
-type Notifier struct{}
+type Notifier struct {
+	cfg    Config
+	client *http.Client
+}
+
+// Time limits of one attempt.
+const (
+	attemptWithin = 10 * time.Second
+	dialWithin    = 3 * time.Second
+	tlsWithin     = 5 * time.Second
+	headerWithin  = 8 * time.Second
+)
+
+// keptBody is how much of an answer is kept.
+const keptBody = 4 << 10
 
 // New makes a notifier.
-func New(cfg Config) *Notifier { panic("not yet") }
+func New(cfg Config) *Notifier {
+	cfg.SetDefaults()
+	return &Notifier{cfg: cfg, client: &http.Client{
+		Timeout: attemptWithin,
+		Transport: &http.Transport{
+			Proxy:                 http.ProxyFromEnvironment,
+			DialContext:           (&net.Dialer{Timeout: dialWithin, KeepAlive: 30 * time.Second}).DialContext,
+			TLSHandshakeTimeout:   tlsWithin,
+			ResponseHeaderTimeout: headerWithin,
+			IdleConnTimeout:       60 * time.Second,
+			ForceAttemptHTTP2:     true,
+		},
+		// A redirected POST would become a GET without a body, and still look taken.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
 
-// Send sends one page and says how it ended.
-func (n *Notifier) Send(ctx context.Context, p alerting.Page) alerting.Receipt { panic("not yet") }
+// Body is what is sent: stable, so that receivers can rely on it. Fields may be
+// added, none is renamed or removed. Instants are UTC in RFC 3339.
+type Body struct {
+	Version  int               `json:"version"`  // 1
+	ID       string            `json:"id"`       // of the page; the same when it is sent again
+	Action   string            `json:"action"`   // trigger, acknowledge, resolve
+	Incident string            `json:"incident"` // the same in all pages of one incident
+	Service  string            `json:"service"`
+	Person   string            `json:"person,omitempty"` // who is to be told; YAML key
+	Level    int               `json:"level"`            // of the escalation policy, from 1
+	Fallback bool              `json:"fallback"`         // sent because another channel did not take the page
+	Severity string            `json:"severity"`
+	Summary  string            `json:"summary"`
+	Text     string            `json:"text"` // summary and link in one line, which chat services show
+	Since    time.Time         `json:"since"`
+	Link     string            `json:"link,omitempty"`
+	AckLink  string            `json:"ack_link,omitempty"`
+	Details  map[string]string `json:"details,omitempty"`
+}
+
+// body is the JSON of a page.
+func body(p alerting.Page) Body {
+	m := p.Message
+	text := m.Summary
+	if m.Link != "" {
+		text += " " + m.Link
+	}
+	return Body{
+		Version: 1, ID: p.ID, Action: string(p.Action), Incident: p.Incident, Service: m.Source, Person: p.Person,
+		Level: p.Level + 1, Fallback: p.Fallback, Severity: m.Severity, Summary: m.Summary, Text: text,
+		Since: m.Time.UTC(), Link: m.Link, AckLink: m.AckLink, Details: m.Details,
+	}
+}
+
+// Send sends one page and says how it ended: 2xx is accepted, 400 and 413 are
+// refused, other 4xx (but 408, 425 and 429) and redirects are mistakes of the
+// configuration, everything else is tried again.
+func (n *Notifier) Send(ctx context.Context, p alerting.Page) alerting.Receipt {
+	ctx, cancel := context.WithTimeout(ctx, attemptWithin)
+	defer cancel()
+	var written atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteHeaderField: func(string, []string) { written.Store(true) },
+		WroteHeaders:     func() { written.Store(true) },
+	})
+	req, err := n.request(ctx, p)
+	if err != nil {
+		return alerting.Receipt{Class: alerting.Setup, Detail: "the webhook's address or a header cannot be used"}
+	}
+	resp, err := n.client.Do(req)
+	if err != nil {
+		if written.Load() {
+			return alerting.Receipt{Class: alerting.Doubtful, Detail: "no answer after the page was sent: " + reason(err)}
+		}
+		return alerting.Receipt{Class: alerting.Again, Detail: "not sent: " + reason(err)}
+	}
+	defer resp.Body.Close()
+	said, _ := io.ReadAll(io.LimitReader(resp.Body, keptBody)) // the status decides, whatever the body says
+	return n.receipt(resp, said)
+}
+
+func (n *Notifier) request(ctx context.Context, p alerting.Page) (*http.Request, error) {
+	raw, err := json.Marshal(body(p))
+	if err != nil {
+		return nil, fmt.Errorf("encode page: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, n.cfg.Method, n.cfg.URL.Reveal(), bytes.NewReader(raw))
+	if err != nil {
+		return nil, fmt.Errorf("make request: %w", err)
+	}
+	// Without GetBody and with a key the transport repeats nothing on its own.
+	req.GetBody = nil
+	req.Header.Set("Content-Type", "application/json; charset=utf-8")
+	req.Header.Set("User-Agent", "Keepwatch")
+	req.Header.Set("Idempotency-Key", p.ID)
+	for name, v := range n.cfg.Headers {
+		req.Header.Set(name, v.Reveal())
+	}
+	return req, nil
+}
+
+func (n *Notifier) receipt(resp *http.Response, said []byte) alerting.Receipt {
+	r := alerting.Receipt{Status: resp.StatusCode, Class: classOf(resp.StatusCode)}
+	if r.Class == alerting.Taken {
+		r.Detail = "accepted"
+		return r
+	}
+	if r.Class == alerting.Again {
+		r.RetryAfter = asked(resp.Header.Get("Retry-After"), time.Now())
+		if r.RetryAfter == 0 && resp.StatusCode == http.StatusTooManyRequests {
+			r.RetryAfter = 30 * time.Second
+		}
+	}
+	r.Detail = fmt.Sprintf("HTTP %d", resp.StatusCode)
+	if text := n.clean(said); text != "" {
+		r.Detail += ": " + text
+	}
+	return r
+}
+
+// clean is the beginning of an answer, without control characters and without
+// the secrets of the configuration, which some servers echo.
+func (n *Notifier) clean(said []byte) string {
+	text := strings.Map(func(c rune) rune {
+		if c < ' ' || c == 0x7f {
+			return ' '
+		}
+		return c
+	}, strings.ToValidUTF8(string(said), "?"))
+	secrets := []probe.Secret{n.cfg.URL}
+	for _, v := range n.cfg.Headers {
+		secrets = append(secrets, v)
+	}
+	for _, s := range secrets {
+		if s != "" {
+			text = strings.ReplaceAll(text, s.Reveal(), s.String())
+		}
+	}
+	if runes := []rune(strings.TrimSpace(text)); len(runes) > 200 {
+		return string(runes[:199]) + "…"
+	}
+	return strings.TrimSpace(text)
+}
+
+func classOf(status int) alerting.Class {
+	switch {
+	case status >= 200 && status < 300:
+		return alerting.Taken
+	case status == http.StatusBadRequest, status == http.StatusRequestEntityTooLarge:
+		return alerting.Refused
+	case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusTooManyRequests:
+		return alerting.Again
+	case status >= 300 && status < 500:
+		return alerting.Setup
+	}
+	return alerting.Again
+}
+
+// asked is how long an answer asks to wait, in seconds or as a date.
+func asked(v string, now time.Time) time.Duration {
+	if n, err := strconv.Atoi(strings.TrimSpace(v)); err == nil && n > 0 && n < 86400 {
+		return time.Duration(n) * time.Second
+	}
+	if at, err := http.ParseTime(v); err == nil && at.After(now) {
+		return at.Sub(now)
+	}
+	return 0
+}
+
+// reason is an error of the client without the address, which may hold a secret.
+func reason(err error) string {
+	if ue, ok := errors.AsType[*url.Error](err); ok {
+		err = ue.Err
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "timed out"
+	}
+	return err.Error()
+}
