@@ -1,0 +1,252 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"keepwatch/alerting"
+	"keepwatch/alerting/pagerduty"
+	"keepwatch/config"
+	"keepwatch/oncall"
+	"keepwatch/postgres"
+	"keepwatch/probe"
+	"keepwatch/reports"
+	"keepwatch/web"
+)
+
+func (d *daemon) makeConsole() *web.Server {
+	return &web.Server{Config: *d.file.Console, Source: d, Actor: d, Signer: d.signer, Log: d.log}
+}
+
+// Status implements web.Source: from memory, but for the last incidents.
+func (d *daemon) Status(ctx context.Context) (web.Status, error) {
+	f, now := d.present.Load(), d.now()
+	st := web.Status{
+		Now: now.UTC(), Zone: f.Reports.TimeZone, Version: version,
+		People: map[string]string{}, Health: d.Health(ctx), Recent: d.lately(ctx),
+	}
+	for key, p := range f.People {
+		st.People[key] = p.Name
+	}
+	view := d.engine.Snapshot()
+	for _, s := range view.Services {
+		st.Services = append(st.Services, d.serviceStatus(s))
+		if s.Open != nil {
+			st.Incidents = append(st.Incidents, web.IncidentStatus{Incident: *s.Open, Pages: s.Pages})
+		}
+	}
+	for _, in := range view.Blind {
+		st.Incidents = append(st.Incidents, web.IncidentStatus{Incident: in})
+	}
+	states := map[string]probe.Outcome{}
+	for _, c := range view.Checks {
+		states[c.Check] = c.Outcome
+	}
+	for _, c := range f.Checks {
+		kind, name := c.Kind()
+		cs := web.CheckStatus{Name: c.Name, Kind: name, Target: kind.Target(), State: upDown(states[c.Name])}
+		for _, l := range c.Locations {
+			cs.Locations = append(cs.Locations, d.recent.Location(c.Name, l))
+		}
+		st.Checks = append(st.Checks, cs)
+	}
+	st.OnCall = shiftsNow(f.Roster(), now)
+	return st, nil
+}
+
+// shiftsNow returns who is on call in every rotation, by name.
+func shiftsNow(r oncall.Roster, now time.Time) []oncall.Shift {
+	var out []oncall.Shift
+	for name := range r.Rotations {
+		out = append(out, r.OnCall(name, now))
+	}
+	slices.SortFunc(out, func(a, b oncall.Shift) int { return strings.Compare(a.Rotation, b.Rotation) })
+	return out
+}
+
+func (d *daemon) serviceStatus(s alerting.ServiceView) web.ServiceStatus {
+	out := web.ServiceStatus{Name: s.Service, State: upDown(s.Outcome)}
+	switch {
+	case s.Open != nil && s.Open.State == alerting.Acknowledged:
+		out.State = string(alerting.Acknowledged)
+	case s.Open != nil:
+		out.State = "down"
+	}
+	out.Objective, out.Availability, out.Coverage, out.BudgetLeft, out.Verdict = d.figures.of(s.Service)
+	return out
+}
+
+func upDown(o probe.Outcome) string {
+	switch o {
+	case probe.Good:
+		return "up"
+	case probe.Bad:
+		return "down"
+	case probe.Unknown:
+	}
+	return "unknown"
+}
+
+// lately returns the last resolved incidents; none while the database is away.
+func (d *daemon) lately(ctx context.Context) []web.IncidentStatus {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	list, err := postgres.Incidents{DB: d.database.db}.List(ctx, "", 20)
+	if err != nil {
+		return nil
+	}
+	var out []web.IncidentStatus
+	for _, in := range list {
+		if in.State == alerting.Resolved && len(out) < 5 {
+			out = append(out, web.IncidentStatus{Incident: in})
+		}
+	}
+	return out
+}
+
+// Incident implements web.Source. An open incident is known in memory even while
+// the database, which has the timeline, is away.
+func (d *daemon) Incident(ctx context.Context, id string) (web.IncidentStatus, error) {
+	store := postgres.Incidents{DB: d.database.db}
+	in, err := store.Get(ctx, id)
+	if err != nil {
+		return d.openIncident(id, err)
+	}
+	out := web.IncidentStatus{Incident: in}
+	if out.Pages, err = store.Pages(ctx, id); err != nil {
+		return out, errors.Join(web.ErrUnavailable, err)
+	}
+	if out.Timeline, err = store.Timeline(ctx, id); err != nil {
+		return out, errors.Join(web.ErrUnavailable, err)
+	}
+	return out, nil
+}
+
+func (d *daemon) openIncident(id string, err error) (web.IncidentStatus, error) {
+	for _, s := range d.engine.Snapshot().Services {
+		if s.Open != nil && s.Open.ID == id {
+			return web.IncidentStatus{Incident: *s.Open, Pages: s.Pages}, nil
+		}
+	}
+	if errors.Is(err, alerting.ErrNotFound) {
+		return web.IncidentStatus{}, err
+	}
+	return web.IncidentStatus{}, errors.Join(web.ErrUnavailable, err)
+}
+
+// Report implements web.Source.
+func (d *daemon) Report(ctx context.Context, week, format string) (body []byte, mediaType string, err error) {
+	r, err := weekReport(ctx, postgres.Reports{DB: d.database.db}, d.reportSettings(), week, d.now())
+	if err != nil {
+		return nil, "", errors.Join(web.ErrUnavailable, err)
+	}
+	var buf bytes.Buffer
+	if format == "json" {
+		err = reports.JSON{}.Write(&buf, r)
+		return buf.Bytes(), "application/json; charset=utf-8", err
+	}
+	err = reports.Text{}.Write(&buf, r)
+	return buf.Bytes(), "text/plain; charset=utf-8", err
+}
+
+// Ack implements web.Actor.
+func (d *daemon) Ack(ctx context.Context, incident, by string, at time.Time) error {
+	return d.engine.Ack(ctx, incident, by, at)
+}
+
+// Beat implements web.Actor. Memory has it at once; the database as soon as it
+// can, so that a restart does not forget it.
+func (d *daemon) Beat(ctx context.Context, check string, at time.Time) error {
+	if !slices.ContainsFunc(d.present.Load().Checks, func(c config.Check) bool { return c.Name == check && c.Heartbeat != nil }) {
+		return web.ErrNotFound
+	}
+	d.database.beats.Beat(check, at)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if err := d.database.results.SaveBeat(ctx, check, at); err != nil {
+		d.log.WarnContext(ctx, "heartbeat kept in memory only", "check", check, "err", err)
+	}
+	return nil
+}
+
+// pagerDutyWebhook is the door for acknowledgements made at PagerDuty.
+func (d *daemon) pagerDutyWebhook() *pagerduty.Webhook {
+	seen := &seenEvents{}
+	return &pagerduty.Webhook{
+		Secrets: webhookSecrets(d.file),
+		Seen:    seen.before,
+		Handle:  d.onPagerDuty,
+		Refused: func(err error) { d.log.Warn("pagerduty webhook refused", "err", err) },
+	}
+}
+
+// onPagerDuty does what a person did at PagerDuty. What concerns no open
+// incident of ours is taken and forgotten.
+func (d *daemon) onPagerDuty(ctx context.Context, e pagerduty.Event) error {
+	if e.DedupKey == "" {
+		return nil
+	}
+	by := e.By
+	if by == "" {
+		by = "PagerDuty"
+	}
+	var err error
+	switch e.Type {
+	case pagerduty.EventAcknowledged:
+		err = d.engine.Ack(ctx, e.DedupKey, by, e.At)
+	case pagerduty.EventUnacknowledged, pagerduty.EventReopened:
+		err = d.engine.Unack(ctx, e.DedupKey, by, e.At)
+	case pagerduty.EventResolved:
+		err = d.engine.Silence(ctx, e.DedupKey, by, e.At)
+	case pagerduty.EventReassigned:
+		err = d.engine.Note(ctx, e.DedupKey, by, "reassigned at PagerDuty")
+	case pagerduty.EventAnnotated:
+		err = d.engine.Note(ctx, e.DedupKey, by, e.Text)
+	}
+	if errors.Is(err, alerting.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// seenEvents remembers the webhooks handled lately. The zero value is ready.
+type seenEvents struct {
+	mu  sync.Mutex
+	ids map[string]time.Time // guarded by mu
+}
+
+// seenLife is how long an event is remembered: longer than PagerDuty repeats one (48 h).
+const seenLife = 49 * time.Hour
+
+// before reports whether the event was seen before, and remembers it.
+func (s *seenEvents) before(id string, at time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ids == nil {
+		s.ids = map[string]time.Time{}
+	}
+	if _, ok := s.ids[id]; ok {
+		return true
+	}
+	if len(s.ids) > 10_000 {
+		for old, t := range s.ids {
+			if at.Sub(t) > seenLife {
+				delete(s.ids, old)
+			}
+		}
+	}
+	s.ids[id] = at
+	return false
+}
+
+func webhookSecrets(f *config.File) []probe.Secret {
+	if f.PagerDuty == nil {
+		return nil
+	}
+	return f.PagerDuty.Secrets()
+}

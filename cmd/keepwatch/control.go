@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"keepwatch/probe"
+)
+
+// reloadCommand checks the file, signals the daemon, and tells what became of it.
+func (c *cli) reloadCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "reload", Short: "Make the running daemon read its configuration anew", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f, err := c.load(cmd)
+			if err != nil {
+				return err
+			}
+			pid, err := runningPID(f.DataDir, "watch")
+			if err != nil {
+				return err
+			}
+			if pid == 0 {
+				return fmt.Errorf("no daemon runs on data_dir %s: start it with keepwatch run", f.DataDir)
+			}
+			if f.Console == nil {
+				return signalDaemon(pid)
+			}
+			url := consoleURL(f) + "/metrics"
+			before, err := reloadCount(cmd.Context(), url)
+			if err != nil {
+				return err
+			}
+			if err := signalDaemon(pid); err != nil {
+				return err
+			}
+			return c.awaitReload(cmd.Context(), url, before)
+		},
+	}
+}
+
+func signalDaemon(pid int) error {
+	p, err := os.FindProcess(pid)
+	if err == nil {
+		err = p.Signal(syscall.SIGHUP)
+	}
+	if err != nil {
+		return fmt.Errorf("signal the daemon (pid %d): %w", pid, err)
+	}
+	return nil
+}
+
+func (c *cli) awaitReload(ctx context.Context, url, before string) error {
+	deadline := time.NewTimer(10 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-deadline.C:
+			return errors.New("the daemon was signalled but has not answered within 10 s: see its log")
+		case <-tick.C:
+		}
+		now, err := reloadCount(ctx, url)
+		if err != nil || now == before {
+			continue
+		}
+		if strings.Contains(now, "_successful 1") {
+			c.printf("reloaded\n")
+			return nil
+		}
+		return errors.New("the daemon refused the file, the old configuration stays in force: see keepwatch health --full and its log")
+	}
+}
+
+// reloadCount returns the lines of /metrics that change with each reload.
+func reloadCount(ctx context.Context, url string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	resp, err := (&http.Client{}).Do(req)
+	if err != nil {
+		return "", errNoAnswer
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
+	if err != nil {
+		return "", err
+	}
+	var lines []string
+	for line := range strings.Lines(string(body)) {
+		if strings.HasPrefix(line, "keepwatch_config_") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, ""), nil
+}
+
+// probeCommand looks once, now, and shows where the time went.
+func (c *cli) probeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "probe NAME", Short: "Run one check now and show its phases; exit 1 when it is not good", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f, err := c.load(cmd)
+			if err != nil {
+				return err
+			}
+			checks, err := f.ProbeChecks(probe.Env{})
+			if err != nil {
+				return err
+			}
+			var names []string
+			for _, check := range checks {
+				names = append(names, check.Name)
+				if check.Name != args[0] {
+					continue
+				}
+				res := probe.RunOnce(cmd.Context(), check, check.Locations[0])
+				if err := probe.Waterfall(c.out, res); err != nil {
+					return err
+				}
+				if res.Outcome != probe.Good {
+					return quietError{errors.New("not good")}
+				}
+				return nil
+			}
+			return fmt.Errorf("no check %q: the file has %s", args[0], strings.Join(names, ", "))
+		},
+	}
+}

@@ -1,0 +1,349 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"keepwatch/alerting"
+	"keepwatch/config"
+	"keepwatch/postgres"
+	"keepwatch/probe"
+	"keepwatch/reports"
+	"keepwatch/site"
+	"keepwatch/spool"
+	"keepwatch/telemetry"
+	"keepwatch/web"
+)
+
+type daemonOptions struct {
+	file    *config.File
+	roles   roles
+	log     *slog.Logger
+	standIn *standIn
+	reload  func() (*config.File, error)
+}
+
+// daemon is the wiring: every part, made by hand in one place. Fields for roles
+// that this process does not have stay nil.
+type daemon struct {
+	daemonOptions
+	owner    *owner
+	database *database
+	present  atomic.Pointer[config.File] // the configuration in force
+	reloaded atomic.Pointer[reloadState]
+	hup      <-chan os.Signal
+	started  time.Time
+
+	signer    web.Signer
+	console   *web.Server
+	consoleLn net.Listener
+	recent    *web.Recent
+	metrics   *telemetry.Metrics
+	newrelic  *telemetry.Client
+
+	journal   *spool.Journal
+	outbox    *spool.Outbox
+	failover  *alerting.Failover
+	engine    *alerting.Engine
+	deliverer *alerting.Deliverer
+	leader    *alerting.Leader
+	channels  *channels
+	recorder  *probe.Recorder
+	runner    *probe.Runner
+	writer    *reports.Writer
+	figures   *figures
+
+	site *site.Site
+}
+
+// reloadState is what the last reload did.
+type reloadState struct {
+	at  time.Time
+	err error // nil: it was good
+}
+
+func (d *daemon) now() time.Time { return time.Now() }
+
+// newDaemon takes everything that can be refused (directory, addresses,
+// credentials) before anything runs, and releases it again on an error.
+func newDaemon(ctx context.Context, o daemonOptions) (d *daemon, err error) {
+	d = &daemon{daemonOptions: o, started: time.Now()}
+	d.present.Store(o.file)
+	d.reloaded.Store(&reloadState{at: d.started})
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.close())
+		}
+	}()
+	if d.owner, err = own(o.file.DataDir, o.roles.lockName()); err != nil {
+		return d, err
+	}
+	if o.roles.watch {
+		key, err := secretKey(o.file.DataDir)
+		if err != nil {
+			return d, err
+		}
+		d.signer = web.Signer{Key: key}
+		if err := d.openConsole(ctx); err != nil {
+			return d, err
+		}
+	}
+	if o.roles.site && o.file.Site == nil && !o.roles.watch {
+		return d, errors.New("--roles site: the configuration has no site block")
+	}
+	if d.database, err = openDatabase(ctx, o.file, o.roles.watch, o.log); err != nil {
+		return d, err
+	}
+	if o.roles.site && o.file.Site != nil {
+		if d.site, err = site.New(*o.file.Site, postgres.Photos{DB: d.database.db}, o.log); err != nil {
+			return d, err
+		}
+	}
+	if o.roles.watch {
+		if err := d.makeWatch(); err != nil {
+			return d, err
+		}
+	}
+	return d, nil
+}
+
+// close releases what newDaemon took, in reverse.
+func (d *daemon) close() error {
+	var errs []error
+	if d.consoleLn != nil {
+		if err := d.consoleLn.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if d.outbox != nil {
+		errs = append(errs, d.outbox.Close())
+	}
+	if d.journal != nil {
+		errs = append(errs, d.journal.Close())
+	}
+	if d.database != nil && d.database.db != nil {
+		d.database.db.Close()
+	}
+	if d.owner != nil {
+		errs = append(errs, d.owner.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// makeWatch makes the parts that watch, decide, page and record.
+func (d *daemon) makeWatch() (err error) {
+	f, db := d.file, d.database.db
+	dir := filepath.Join(f.DataDir, "spool")
+	if d.journal, err = spool.OpenJournal(spool.JournalOptions{Dir: filepath.Join(dir, "results")}); err != nil {
+		return err
+	}
+	if d.outbox, err = spool.OpenOutbox(spool.OutboxOptions{Path: filepath.Join(dir, "outbox.db")}); err != nil {
+		return err
+	}
+	events := postgres.Events{DB: db}
+	d.recorder = &probe.Recorder{Journal: d.journal, Log: d.log}
+	if d.newrelic, err = telemetry.New(newRelicConfig(f), telemetry.Parts{
+		Outbox: events, Ledger: events, Log: d.log, PendingResults: d.recorder.Pending,
+		Target: d.target, Heartbeats: d.heartbeats,
+	}); err != nil {
+		return err
+	}
+	d.recorder.Store = d.newrelic.Results(d.database.results)
+	d.metrics = telemetry.NewMetrics(version, d.gauges())
+	d.failover = &alerting.Failover{Primary: postgres.Incidents{DB: db}, Spool: d.outbox, Log: d.log}
+	d.makeEngine(f)
+	d.recent = &web.Recent{Next: fanout{whileLeading{d.engine, d.leader}, d.recorder}}
+	d.runner = &probe.Runner{Sink: d.metrics.Sink(d.recent), Log: d.log}
+	d.engine.Again = d.runner.LookAgain
+	store := postgres.Reports{DB: db}
+	d.figures = &figures{store: store, settings: d.reportSettings, log: d.log}
+	d.writer = &reports.Writer{Store: store, Settings: d.reportSettings, Senders: d.senders(), Log: d.log}
+	if d.console != nil {
+		d.console.Metrics, d.console.Probe = d.metrics.Handler(), d.metrics.Probe()
+		d.console.Around = d.newrelic.Middleware
+		d.console.PagerDuty = d.pagerDutyWebhook()
+	}
+	return d.put(context.Background(), f)
+}
+
+func (d *daemon) makeEngine(f *config.File) {
+	d.channels = &channels{around: d.metrics.Notifier}
+	d.channels.set(f)
+	d.engine = &alerting.Engine{Store: d.failover, Log: d.log}
+	d.deliverer = &alerting.Deliverer{
+		Store: d.failover, Notifiers: d.channels.byName(), Fallback: fallbackNames(f), FallbackAfter: f.Fallback.After,
+		Settled: d.engine.Settled, Log: d.log,
+	}
+	d.engine.Wake = d.deliverer.Wake
+	d.failover.OnReturn = d.engine.Adopt
+	led := mark(filepath.Join(f.DataDir, "led-last"))
+	d.leader = &alerting.Leader{
+		Try: d.tryLead,
+		// A database of our own is shared with nobody, so nobody else can lead.
+		Was: func() bool { return d.database.server != nil || led.isSet() },
+		Mark: func(yes bool) {
+			if err := led.set(yes); err != nil {
+				d.log.Warn("remember who led last", "err", err)
+			}
+		},
+		Part: d.lead, Log: d.log,
+	}
+}
+
+func (d *daemon) tryLead(ctx context.Context) (alerting.Lease, bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	lost, release, held, err := d.database.db.TryLead(ctx, "pager")
+	return alerting.Lease{Lost: lost, Release: release}, held, err
+}
+
+// lead is what only the leading daemon runs.
+func (d *daemon) lead(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.engine.Run(ctx) })
+	g.Go(func() error { return d.deliverer.Run(ctx) })
+	g.Go(func() error { return d.writer.Run(ctx) })
+	g.Go(func() error { return d.newrelic.Deliver(ctx) })
+	return g.Wait()
+}
+
+// run runs all parts until ctx ends.
+func (d *daemon) run(ctx context.Context) error {
+	var server, keepers, producers []part
+	pool := []part{{"pool", func(ctx context.Context) error {
+		<-ctx.Done()
+		d.database.db.Close()
+		return nil
+	}}}
+	if d.database.server != nil {
+		server = append(server, part{"postgres", d.database.server.Run})
+	}
+	keepers = append(keepers, part{"database", d.database.Run})
+	if d.roles.watch {
+		keepers = append(keepers,
+			part{"failover", d.failover.Run}, part{"recorder", d.recorder.Run},
+			part{"new relic", d.newrelic.Run}, part{"leader", d.leader.Run})
+		producers = append(producers,
+			part{"prober", d.runner.Run}, part{"figures", d.figures.Run}, part{"reload", d.watchReload})
+	}
+	if d.console != nil {
+		producers = append(producers, part{"console", func(ctx context.Context) error { return d.console.Run(ctx, d.consoleLn) }})
+	}
+	if d.site != nil {
+		producers = append(producers, part{"site", d.site.Run})
+	}
+	if d.standIn.ln != nil {
+		keepers = append(keepers, d.standIn.part(consoleURL(d.file)))
+	}
+	d.log.InfoContext(ctx, "started", "version", version, "roles", d.daemonOptions.roles.String(), "config", d.file.Path)
+	err := runStages(ctx, server, pool, keepers, producers)
+	return errors.Join(err, d.close())
+}
+
+// put brings a configuration into force: at the start and at each reload.
+func (d *daemon) put(ctx context.Context, f *config.File) error {
+	checks, err := f.ProbeChecks(probe.Env{Beats: d.database.beats})
+	if err != nil {
+		return err
+	}
+	d.present.Store(f)
+	d.channels.set(f)
+	d.engine.Apply(f.Rules(), f.Roster(), d.routing(f))
+	d.runner.Apply(checks)
+	d.database.sync(ctx, d.now().UTC(), checks)
+	known := map[string]bool{}
+	for _, c := range checks {
+		for _, l := range c.Locations {
+			known[c.Name+"\x00"+l] = true
+		}
+	}
+	d.recent.Keep(func(check, location string) bool { return known[check+"\x00"+location] })
+	return nil
+}
+
+// watchReload loads the file anew at each SIGHUP. A bad file changes nothing but
+// what health, log and metric say.
+func (d *daemon) watchReload(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-d.hup:
+		}
+		d.reloadOnce(ctx)
+	}
+}
+
+func (d *daemon) reloadOnce(ctx context.Context) {
+	before := d.present.Load()
+	f, err := d.daemonOptions.reload()
+	if err == nil {
+		err = d.put(ctx, f)
+	}
+	d.reloaded.Store(&reloadState{at: d.now(), err: err})
+	if err != nil {
+		d.log.ErrorContext(ctx, "reload refused, the old configuration stays in force", "err", err)
+		return
+	}
+	for _, w := range f.Warnings {
+		d.log.WarnContext(ctx, "configuration warning", "at", w.String())
+	}
+	d.log.InfoContext(ctx, "configuration reloaded", "changes", fmt.Sprint(config.Diff(before, f)))
+}
+
+// whileLeading passes results to the engine only while this daemon leads: a
+// stand-by's engine does not run, and would only fill its inbox.
+type whileLeading struct {
+	engine *alerting.Engine
+	leader *alerting.Leader
+}
+
+// Record implements probe.Sink.
+func (w whileLeading) Record(r probe.Result) {
+	if w.leader.Leads() {
+		w.engine.Record(r)
+	}
+}
+
+// fanout passes a result to several sinks, in order.
+type fanout []probe.Sink
+
+// Record implements probe.Sink.
+func (f fanout) Record(r probe.Result) {
+	for _, s := range f {
+		s.Record(r)
+	}
+}
+
+// openConsole takes the console's address; without a console block there is none.
+func (d *daemon) openConsole(ctx context.Context) (err error) {
+	if d.file.Console == nil {
+		return nil
+	}
+	d.console = d.makeConsole()
+	d.consoleLn, err = d.console.Listen(ctx)
+	return err
+}
+
+func consoleURL(f *config.File) string {
+	if f.Console == nil {
+		return ""
+	}
+	return "http://" + dialable(f.Console.Listen)
+}
+
+func newRelicConfig(f *config.File) telemetry.Config {
+	if f.NewRelic == nil {
+		return telemetry.Config{}
+	}
+	return *f.NewRelic
+}

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"keepwatch/alerting"
+	"keepwatch/oncall"
+	"keepwatch/telemetry"
+	"keepwatch/telemetry/event"
+	"keepwatch/web"
+)
+
+// Health implements web.Source: one line a concern, each with what to do.
+func (d *daemon) Health(context.Context) []web.Line {
+	now := d.now()
+	lines := []web.Line{d.databaseLine(), d.recordingLine(), d.probingLine(now), d.pagingLine(now)}
+	if !d.reloadGood() {
+		st := d.reloaded.Load()
+		lines = append(lines, web.Line{
+			Name: "config", Level: web.Amber,
+			Text: fmt.Sprintf("the reload at %s was refused, the old configuration stays in force: %s", st.at.UTC().Format(time.RFC3339), firstLine(st.err)),
+		})
+	}
+	if n := len(d.present.Load().Warnings); n > 0 {
+		lines = append(lines, web.Line{Name: "config", Level: web.OK, Text: fmt.Sprintf("%d warnings; keepwatch validate prints them", n)})
+	}
+	if d.newrelic != nil && !d.newrelic.Connected() {
+		lines = append(lines, web.Line{Name: "new relic", Level: web.Amber, Text: "not connected; events wait in the database and are sent later"})
+	}
+	return lines
+}
+
+func (d *daemon) reloadGood() bool { return d.reloaded.Load().err == nil }
+
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}
+
+func (d *daemon) databaseLine() web.Line {
+	ready, problem := d.database.state()
+	if ready {
+		return web.Line{Name: "database", Level: web.OK, Text: "answers"}
+	}
+	return web.Line{
+		Name: "database", Level: web.Red, NotReady: true,
+		Text: "away: " + problem + "; probes and pages go on, results and pages wait in the spool",
+	}
+}
+
+func (d *daemon) recordingLine() web.Line {
+	st := d.recorder.State()
+	l := web.Line{Name: "recording", Level: web.OK, Text: fmt.Sprintf("%d results stored, %d waiting", st.Stored, st.Pending)}
+	switch {
+	case st.Lost > 0:
+		l.Level, l.Text = web.Red, fmt.Sprintf("%d results were lost: %s", st.Lost, st.LastError)
+	case st.Refused > 0:
+		l.Level, l.Text = web.Red, fmt.Sprintf("%d results were refused by the database: %s", st.Refused, st.LastError)
+	case st.Lag > 10*time.Second:
+		l.Level, l.Text = web.Amber, fmt.Sprintf("%d results wait since %s: %s", st.Pending, st.Lag.Round(time.Second), st.LastError)
+	}
+	return l
+}
+
+func (d *daemon) probingLine(now time.Time) web.Line {
+	st := d.runner.Stats()
+	l := web.Line{Name: "probing", Level: web.OK, Text: fmt.Sprintf("%d checks, %d slots missed since start, %d clock steps", len(d.present.Load().Checks), st.Missed+st.Late, st.Steps)}
+	if blind := d.engine.Snapshot().Blind; len(blind) > 0 {
+		l.Level, l.Text = web.Red, "monitoring is blind since "+blind[0].Started.UTC().Format(time.RFC3339)+": "+blind[0].Summary
+	}
+	if now.Sub(d.started) < 2*time.Second {
+		l.NotReady = true
+	}
+	return l
+}
+
+func (d *daemon) pagingLine(now time.Time) web.Line {
+	if !d.leader.Leads() {
+		return web.Line{Name: "paging", Level: web.OK, Text: "stand-by: another daemon leads"}
+	}
+	problems := append(d.engine.Overdue(now), d.deliverer.Problems(now)...)
+	if st := d.failover.State(); st.Mode == alerting.OnMemory {
+		problems = append(problems, "neither the database nor the spool takes pages; they are sent from memory and would not survive a restart: free disk space under data_dir")
+	}
+	if len(d.channels.byName()) == 0 {
+		problems = append(problems, "nobody can be paged: set pagerduty.routing_key or a fallback channel")
+	}
+	if len(problems) > 0 {
+		return web.Line{Name: "paging", Level: web.Red, Text: strings.Join(problems, "; ")}
+	}
+	st := d.deliverer.Stats()
+	return web.Line{Name: "paging", Level: web.OK, Text: fmt.Sprintf("leading; %d pages accepted, %d attempts repeated, %d fallbacks", st.Accepted, st.Retried, st.Fallbacks)}
+}
+
+// target describes a check for New Relic.
+func (d *daemon) target(check string) event.Target {
+	for _, c := range d.present.Load().Checks {
+		if c.Name == check {
+			kind, name := c.Kind()
+			return event.Target{Kind: name, Address: kind.Target()}
+		}
+	}
+	return event.Target{}
+}
+
+func (d *daemon) heartbeats() []event.Heartbeat {
+	var out []event.Heartbeat
+	for _, l := range d.present.Load().Locations {
+		out = append(out, event.Heartbeat{Location: l.Name, Version: version})
+	}
+	return out
+}
+
+// gauges are read at each scrape.
+func (d *daemon) gauges() telemetry.Gauges {
+	return telemetry.Gauges{
+		OutboxPending: func() float64 { return float64(d.failover.State().Pages) },
+		Degraded:      func() float64 { return number(d.failover.State().Mode != alerting.OnPrimary) },
+		Leader:        func() float64 { return number(d.leader.Leads()) },
+		ReloadOK:      func() float64 { return number(d.reloadGood()) },
+		ReloadTime:    func() float64 { return float64(d.reloaded.Load().at.Unix()) },
+		SchedulerLag:  func() float64 { return d.runner.Stats().OwnLag.Seconds() },
+		MissedSlots:   func() float64 { return float64(d.runner.Stats().Missed + d.runner.Stats().Late) },
+		ClockSteps:    func() float64 { return float64(d.runner.Stats().Steps) },
+		IncidentsOpen: func() float64 { return float64(d.countIncidents(alerting.Open)) },
+		IncidentsAcked: func() float64 {
+			return float64(d.countIncidents(alerting.Acknowledged))
+		},
+	}
+}
+
+func (d *daemon) countIncidents(state alerting.State) int {
+	n := 0
+	for _, s := range d.engine.Snapshot().Services {
+		if s.Open != nil && s.Open.State == state {
+			n++
+		}
+	}
+	return n
+}
+
+func number(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// healthCommand asks a running daemon; it is the container's health check.
+func (c *cli) healthCommand() *cobra.Command {
+	var live bool
+	cmd := &cobra.Command{
+		Use: "health", Short: "Ask the running daemon how it is; exit 1 when it is not ready", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f, err := c.load(cmd)
+			if err != nil {
+				return err
+			}
+			path := "/readyz"
+			if live {
+				path = "/healthz"
+			}
+			if f.Console != nil {
+				if err := c.ask(cmd.Context(), "http://"+dialable(f.Console.Listen)+path); err == nil || f.Site == nil || !errors.Is(err, errNoAnswer) {
+					return err
+				}
+			}
+			if f.Site == nil {
+				return errNoAnswer
+			}
+			return c.ask(cmd.Context(), "http://"+dialable(f.Site.Listen)+path)
+		},
+	}
+	cmd.Flags().BoolVar(&live, "full", false, "print every line of /healthz instead of /readyz")
+	return cmd
+}
+
+var errNoAnswer = errors.New("the daemon does not answer: is it running?")
+
+// dialable turns a listening address into one that can be dialled.
+func dialable(listen string) string {
+	for _, all := range []string{"0.0.0.0:", "[::]:", ":"} {
+		if port, ok := strings.CutPrefix(listen, all); ok {
+			return "127.0.0.1:" + port
+		}
+	}
+	return listen
+}
+
+func (c *cli) ask(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := (&http.Client{}).Do(req)
+	if err != nil {
+		return fmt.Errorf("%w (%s)", errNoAnswer, url)
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(c.out, io.LimitReader(resp.Body, 64<<10)); err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return quietError{fmt.Errorf("not well: status %d", resp.StatusCode)}
+	}
+	return nil
+}
+
+// shiftFor is a small helper of the greeting: who is on call first of all.
+func shiftFor(r oncall.Roster, policies []oncall.Policy, now time.Time) oncall.Shift {
+	if len(policies) == 0 || len(policies[0].Levels) == 0 {
+		return oncall.Shift{}
+	}
+	return r.OnCall(policies[0].Levels[0].Page, now)
+}

@@ -1,0 +1,105 @@
+// Command keepwatch runs a team's image site, watches it and any other site,
+// pages the person on call and writes the weekly report.
+//
+// This package holds flags, roles and the wiring by hand of all parts; what is
+// worth a unit test lives in the packages it wires.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"keepwatch/config"
+)
+
+// version is set by the linker (see the Makefile).
+var version = "dev" //nolint:gochecknoglobals // the linker can set only a package variable
+
+func main() {
+	os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// execute runs one command line and returns its exit status: 0 good, 1 the work
+// failed, 2 the command line was wrong.
+func execute(args []string, out, errOut io.Writer) int {
+	ctx, stop := stopOnSignal(errOut)
+	defer stop()
+	root := newRoot(&cli{out: out, errOut: errOut})
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	var problems config.Problems
+	var quiet quietError
+	switch {
+	case errors.As(err, &problems):
+		fmt.Fprintln(errOut, problems.Error())
+	case errors.As(err, &quiet):
+	default:
+		fmt.Fprintln(errOut, "keepwatch:", err)
+	}
+	var usage usageError
+	if errors.As(err, &usage) {
+		return 2
+	}
+	return 1
+}
+
+// stopOnSignal ends the context at the first SIGINT or SIGTERM and the process at the second.
+func stopOnSignal(errOut io.Writer) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() { // ends with the returned stop
+		select {
+		case <-signals:
+			cancel()
+		case <-done:
+			return
+		}
+		select {
+		case <-signals:
+			fmt.Fprintln(errOut, "keepwatch: stopped at once by a second signal")
+			os.Exit(130)
+		case <-done:
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(done)
+		cancel()
+	}
+}
+
+// usageError is a wrong command line.
+type usageError struct{ error }
+
+// quietError is a failure that was printed already.
+type quietError struct{ error }
+
+// cli is what every command needs of the outside.
+type cli struct {
+	out, errOut io.Writer
+	root        *cobra.Command
+}
+
+// load reads the configuration with the flags that the user gave.
+func (c *cli) load(cmd *cobra.Command, environ ...string) (*config.File, error) {
+	return config.Load(config.Options{Flags: cmd.Flags(), Environ: append(os.Environ(), environ...)})
+}
+
+// print writes one line of a command's answer.
+func (c *cli) printf(format string, args ...any) {
+	fmt.Fprintf(c.out, format, args...)
+}

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"keepwatch/config"
+	"keepwatch/oncall"
+)
+
+// shiftLine is one line of `oncall who --format json`; the names are a promise.
+type shiftLine struct {
+	Rotation string `json:"rotation"`
+	At       string `json:"at"`
+	Person   string `json:"person"`
+	From     string `json:"from"`
+	To       string `json:"to"`
+	Source   string `json:"source"`
+}
+
+func (c *cli) oncallCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "oncall", Short: "Say who is on call: now, next, or at any time", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(c.oncallNow(), c.oncallNext(), c.oncallWho())
+	return cmd
+}
+
+func (c *cli) oncallNow() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use: "now", Short: "Who is on call in every rotation now", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f, err := c.loadRotations(cmd, format)
+			if err != nil {
+				return err
+			}
+			now := time.Now().UTC()
+			for _, s := range shiftsNow(f.Roster(), now) {
+				if err := c.printShift(f, s, now, format); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	addFormat(cmd, &format)
+	return cmd
+}
+
+func (c *cli) oncallNext() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use: "next", Short: "Who is on call next in every rotation, and from when", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f, err := c.loadRotations(cmd, format)
+			if err != nil {
+				return err
+			}
+			roster, now := f.Roster(), time.Now().UTC()
+			for _, name := range rotationNames(roster) {
+				next, ok := roster.Rotations[name].Next(now)
+				if !ok {
+					next = oncall.Shift{Rotation: name, Source: oncall.FromNobody}
+				}
+				at := next.From
+				if at.IsZero() {
+					at = now
+				}
+				if err := c.printShift(f, next, at, format); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	addFormat(cmd, &format)
+	return cmd
+}
+
+func (c *cli) oncallWho() *cobra.Command {
+	var format, rotation string
+	var ats []string
+	cmd := &cobra.Command{
+		Use: "who --rotation R --at TIME [--at TIME …]", Short: "Who is on call at given times", Args: cobra.NoArgs,
+		Long: `Who is on call at given times. TIME is RFC 3339 (2026-03-08T10:30:00Z), or a local time
+of the rotation's zone (2026-03-08 02:30). No database is needed.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f, err := c.loadRotations(cmd, format)
+			if err != nil {
+				return err
+			}
+			roster := f.Roster()
+			names := rotationNames(roster)
+			if rotation != "" {
+				if !slices.Contains(names, rotation) {
+					return fmt.Errorf("no rotation %q: the file has %s", rotation, strings.Join(names, ", "))
+				}
+				names = []string{rotation}
+			}
+			if len(ats) == 0 {
+				ats = []string{time.Now().UTC().Format(time.RFC3339)}
+			}
+			for _, name := range names {
+				for _, text := range ats {
+					at, err := parseInstant(text, f.Rotations[name].TimeZone)
+					if err != nil {
+						return usageError{err}
+					}
+					if err := c.printShift(f, roster.OnCall(name, at), at, format); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		},
+	}
+	addFormat(cmd, &format)
+	cmd.Flags().StringVar(&rotation, "rotation", "", "name of the rotation (default: all)")
+	cmd.Flags().StringArrayVar(&ats, "at", nil, "an instant; may be given several times (default: now)")
+	return cmd
+}
+
+func addFormat(cmd *cobra.Command, format *string) {
+	cmd.Flags().StringVar(format, "format", "text", "text, or json: one object a line")
+}
+
+func checkFormat(format string) error {
+	if format != "text" && format != "json" {
+		return usageError{fmt.Errorf("--format: %q is neither text nor json", format)}
+	}
+	return nil
+}
+
+func (c *cli) loadRotations(cmd *cobra.Command, format string) (*config.File, error) {
+	if err := checkFormat(format); err != nil {
+		return nil, err
+	}
+	f, err := c.load(cmd)
+	if err != nil {
+		return nil, err
+	}
+	if len(f.Rotations) == 0 {
+		return nil, errors.New("the configuration has no rotations: add one under rotations:")
+	}
+	return f, nil
+}
+
+func rotationNames(r oncall.Roster) []string {
+	var names []string
+	for name := range r.Rotations {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// parseInstant reads RFC 3339, or a local time of the zone. A local time that a
+// change of the clocks skips or doubles is refused: guessing would be a lie.
+func parseInstant(text string, zone *time.Location) (time.Time, error) {
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t.UTC(), nil
+	}
+	if zone == nil {
+		zone = time.UTC
+	}
+	for _, layout := range []string{"2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02"} {
+		t, err := time.ParseInLocation(layout, text, zone)
+		if err != nil {
+			continue
+		}
+		if t.Format(layout) != text {
+			return t, fmt.Errorf("--at %q does not exist in %s: the clocks skip it (give an RFC 3339 time)", text, zone)
+		}
+		for _, d := range []time.Duration{-2 * time.Hour, -time.Hour, -30 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour} {
+			if t.Add(d).Format(layout) == text && layout != "2006-01-02" {
+				return t, fmt.Errorf("--at %q happens twice in %s: the clocks are set back (give an RFC 3339 time)", text, zone)
+			}
+		}
+		return t.UTC(), nil
+	}
+	return time.Time{}, fmt.Errorf("--at: %q is not a time (write 2026-03-08T10:30:00Z, or 2026-03-08 02:30 in the rotation's zone)", text)
+}
+
+func (c *cli) printShift(f *config.File, s oncall.Shift, at time.Time, format string) error {
+	if format == "json" {
+		return json.NewEncoder(c.out).Encode(shiftLine{s.Rotation, stamp(at), s.Person, stamp(s.From), stamp(s.To), string(s.Source)})
+	}
+	who := "nobody"
+	if s.Person != "" {
+		who = s.Person
+		if name := f.People[s.Person].Name; name != "" {
+			who = name + " (" + s.Person + ")"
+		}
+	}
+	zone := f.Rotations[s.Rotation].TimeZone
+	if zone == nil {
+		zone = time.UTC
+	}
+	c.printf("%-12s %-22s %s – %s  %s\n", s.Rotation, who, localStamp(s.From, zone), localStamp(s.To, zone), s.Source)
+	return nil
+}
+
+// stamp is an instant for programs: UTC, "" for no end.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+func localStamp(t time.Time, zone *time.Location) string {
+	if t.IsZero() {
+		return "…"
+	}
+	return t.In(zone).Format("Mon 2006-01-02 15:04 MST")
+}

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"keepwatch/alerting"
+	"keepwatch/config"
+	"keepwatch/postgres"
+	"keepwatch/reports"
+)
+
+// withDatabase opens the database for one command: the given one, the running
+// daemon's own, or, while no daemon runs, its server started for the moment.
+func (c *cli) withDatabase(ctx context.Context, f *config.File, use func(*postgres.DB) error) error {
+	log := slog.New(slog.NewTextHandler(c.errOut, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	dsn := f.Database.URL.Reveal()
+	if dsn == "" {
+		dir := filepath.Join(f.DataDir, "postgres")
+		found, running, err := postgres.Attach(dir)
+		if err != nil {
+			return err
+		}
+		if dsn = found; !running {
+			if err := makeDataDir(f.DataDir); err != nil {
+				return err
+			}
+			return c.withServer(ctx, dir, log, use)
+		}
+	}
+	return useDatabase(ctx, dsn, log, use)
+}
+
+func (c *cli) withServer(ctx context.Context, dir string, log *slog.Logger, use func(*postgres.DB) error) error {
+	server, err := postgres.StartServer(ctx, dir, log)
+	if err != nil {
+		return err
+	}
+	serverCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan error, 1)
+	go func() { done <- server.Run(serverCtx) }() // ends with stop
+	err = useDatabase(ctx, server.DSN(), log, use)
+	stop()
+	if stopErr := <-done; err == nil {
+		err = stopErr
+	}
+	return err
+}
+
+func useDatabase(ctx context.Context, dsn string, log *slog.Logger, use func(*postgres.DB) error) error {
+	db, err := postgres.Open(ctx, dsn, log)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if err := db.Migrate(ctx); err != nil {
+		return err
+	}
+	return use(db)
+}
+
+// incidentLine is one line of `incidents --format json`; the names are a promise.
+type incidentLine struct {
+	ID           string   `json:"id"`
+	Service      string   `json:"service"`
+	Opened       string   `json:"opened"`
+	Acknowledged string   `json:"acknowledged"`
+	Resolved     string   `json:"resolved"`
+	State        string   `json:"state"`
+	Checks       []string `json:"checks"`
+	Pages        []string `json:"pages"`
+}
+
+func (c *cli) incidentsCommand() *cobra.Command {
+	var format string
+	var limit int
+	cmd := &cobra.Command{
+		Use: "incidents", Short: "List incidents, newest first, with their pages", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkFormat(format); err != nil {
+				return err
+			}
+			if limit < 1 || limit > 10_000 {
+				return usageError{fmt.Errorf("--limit: %d is not between 1 and 10000", limit)}
+			}
+			f, err := c.load(cmd)
+			if err != nil {
+				return err
+			}
+			return c.withDatabase(cmd.Context(), f, func(db *postgres.DB) error {
+				return c.listIncidents(cmd.Context(), postgres.Incidents{DB: db}, limit, format)
+			})
+		},
+	}
+	addFormat(cmd, &format)
+	cmd.Flags().IntVar(&limit, "limit", 50, "how many at most")
+	return cmd
+}
+
+func (c *cli) listIncidents(ctx context.Context, store postgres.Incidents, limit int, format string) error {
+	list, err := store.List(ctx, "", limit)
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 && format == "text" {
+		c.printf("no incidents\n")
+	}
+	for _, in := range list {
+		pages, err := store.Pages(ctx, in.ID)
+		if err != nil {
+			return err
+		}
+		if format == "json" {
+			err = json.NewEncoder(c.out).Encode(incidentLine{
+				in.ID, in.Service, stamp(in.Opened), stamp(in.Acknowledged), stamp(in.Resolved), string(in.State),
+				append([]string{}, in.Checks...), pageWords(pages),
+			})
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		c.printf("%s  %-12s %s  %s\n", stamp(in.Started), in.State, in.ID, in.Summary)
+		for _, p := range pageWords(pages) {
+			c.printf("    %s\n", p)
+		}
+	}
+	return nil
+}
+
+// pageWords says of each page what, to whom, through which channel, and how it stands.
+func pageWords(pages []alerting.Page) []string {
+	words := []string{}
+	for _, p := range pages {
+		who := p.Person
+		if who == "" {
+			who = "on call"
+		}
+		w := fmt.Sprintf("%s %s via %s: %s", p.Action, who, p.Channel, p.State)
+		if p.LastError != "" && p.State != alerting.Accepted {
+			w += " (" + p.LastError + ")"
+		}
+		words = append(words, w)
+	}
+	return words
+}
+
+func (c *cli) reportCommand() *cobra.Command {
+	var week, service, format string
+	cmd := &cobra.Command{
+		Use: "report", Short: "Print the report of a week", Args: cobra.NoArgs,
+		Long: `Print the report of an ISO week in the zone of reports.time_zone. Without --week it is the
+running week so far. A week that was written on its Monday prints as it was written.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkFormat(format); err != nil {
+				return err
+			}
+			f, err := c.load(cmd)
+			if err != nil {
+				return err
+			}
+			if week != "" {
+				if _, err := reports.ParseWeek(week, f.Reports.TimeZone); err != nil {
+					return usageError{fmt.Errorf("--week: %w", err)}
+				}
+			}
+			return c.withDatabase(cmd.Context(), f, func(db *postgres.DB) error {
+				return c.printReport(cmd.Context(), db, f, week, service, format)
+			})
+		},
+	}
+	addFormat(cmd, &format)
+	cmd.Flags().StringVar(&week, "week", "", "ISO week like 2026-W47 (default: the running week)")
+	cmd.Flags().StringVar(&service, "service", "", "only this service (default: all)")
+	return cmd
+}
+
+func (c *cli) printReport(ctx context.Context, db *postgres.DB, f *config.File, week, service, format string) error {
+	r, err := weekReport(ctx, postgres.Reports{DB: db}, settingsOf(f), week, time.Now())
+	if err != nil {
+		return err
+	}
+	if service != "" {
+		var names []string
+		only := r.Services[:0:0]
+		for _, s := range r.Services {
+			names = append(names, s.Name)
+			if s.Name == service {
+				only = append(only, s)
+			}
+		}
+		if r.Services = only; len(only) == 0 {
+			return fmt.Errorf("no service %q in this report: it has %s", service, strings.Join(names, ", "))
+		}
+	}
+	if format == "json" {
+		return reports.JSON{}.Write(c.out, r)
+	}
+	return reports.Text{}.Write(c.out, r)
+}
+
+func settingsOf(f *config.File) reports.Settings {
+	return reports.Settings{Zone: f.Reports.TimeZone, Send: f.Reports.Send, Services: f.ReportServices()}
+}
+
+func (d *daemon) reportSettings() reports.Settings { return settingsOf(d.present.Load()) }
