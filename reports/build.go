@@ -1,8 +1,6 @@
 package reports
 
-import (
-	"time"
-)
+import "time"
 
 // Input is all that a report is made of.
 type Input struct {
@@ -50,10 +48,13 @@ func buildService(in Input, s Service) ServiceReport {
 	facts := in.Incidents[s.Name]
 
 	out := ServiceReport{Name: s.Name, ObjectivePPM: int64(s.Objective), Outages: []Outage{}, Gaps: []Gap{}}
-	out.sum(Clip(spans, in.Week.From, in.Week.To))
+	sums := sumByVerdict(spans, in.Week)
+	out.GoodMs, out.BadMs, out.UnknownMs, out.ExcludedMs = sums[Good], sums[Bad], sums[Unknown], sums[Excluded]
 	out.judge(s.Objective)
-	_, exp := sumGoodBad(Clip(Combine(lines, nil, from, in.Week.To), in.Week.From, in.Week.To))
-	out.Experienced = FloorPercent(exp.good, exp.good+exp.bad, s.Objective.decimals())
+	if out.ExcludedMs > 0 {
+		exp := sumByVerdict(Combine(lines, nil, from, in.Week.To), in.Week)
+		out.Experienced = FloorPercent(exp[Good], exp[Good]+exp[Bad], s.Objective.decimals())
+	}
 	for _, span := range spans {
 		out.list(span, in.Week, facts)
 	}
@@ -68,22 +69,15 @@ func buildService(in Input, s Service) ServiceReport {
 	return out
 }
 
-// total is good and bad milliseconds.
-type total struct{ good, bad int64 }
-
-// sumGoodBad adds up spans by verdict.
-func sumGoodBad(spans []Span) (map[Verdict]int64, total) {
-	sums := map[Verdict]int64{}
+// sumByVerdict adds up the milliseconds of each verdict in the week.
+func sumByVerdict(spans []Span, w Week) [4]int64 {
+	var sums [4]int64
 	for _, s := range spans {
-		sums[s.Verdict] += s.Ms()
+		if c, ok := s.clip(w.From, w.To); ok {
+			sums[c.Verdict] += c.Ms()
+		}
 	}
-	return sums, total{sums[Good], sums[Bad]}
-}
-
-// sum fills the four amounts of time.
-func (r *ServiceReport) sum(spans []Span) {
-	sums, _ := sumGoodBad(spans)
-	r.GoodMs, r.BadMs, r.UnknownMs, r.ExcludedMs = sums[Good], sums[Bad], sums[Unknown], sums[Excluded]
+	return sums
 }
 
 // judge fills what follows from the four amounts of time.
@@ -92,6 +86,7 @@ func (r *ServiceReport) judge(objective Percent) {
 	seen := r.GoodMs + r.BadMs
 	eligible := seen + r.UnknownMs
 	r.Availability = FloorPercent(r.GoodMs, seen, digits)
+	r.Experienced = r.Availability
 	r.Coverage = FloorPercent(seen, eligible, digits)
 	r.AvailabilityLow = FloorPercent(r.GoodMs, eligible, digits)
 	r.AvailabilityHigh = FloorPercent(r.GoodMs+r.UnknownMs, eligible, digits)
@@ -105,11 +100,10 @@ func (r *ServiceReport) judge(objective Percent) {
 // list adds a span to the outages or the gaps, cut to the week.
 func (r *ServiceReport) list(s Span, w Week, facts []IncidentFact) {
 	began := s.From
-	cut := Clip([]Span{s}, w.From, w.To)
-	if len(cut) == 0 {
+	c, ok := s.clip(w.From, w.To)
+	if !ok {
 		return
 	}
-	c := cut[0]
 	switch c.Verdict {
 	case Bad:
 		o := Outage{

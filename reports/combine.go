@@ -10,7 +10,11 @@ type Interval struct{ From, To time.Time }
 // checks count once. Excluded time wins over all of it. A check without a timeline,
 // or a service without checks, is unknown.
 func Combine(lines []Timeline, excluded []Interval, from, to time.Time) []Span {
-	var out []Span
+	size := 0
+	for _, line := range lines {
+		size += len(line.Spans)
+	}
+	out := make([]Span, 0, size+len(excluded))
 	at := make([]int, len(lines))
 	for t := from; t.Before(to); {
 		s := Span{From: t, To: to, Verdict: Good}
@@ -79,19 +83,13 @@ func (s *Span) exclude(excluded []Interval) {
 	}
 }
 
-// Clip returns the part of spans that lies in [from, to).
-func Clip(spans []Span, from, to time.Time) []Span {
-	var out []Span
-	for _, s := range spans {
-		if s.From.Before(from) {
-			s.From = from
-		}
-		if s.To.After(to) {
-			s.To = to
-		}
-		if s.From.Before(s.To) {
-			out = append(out, s)
-		}
+// clip returns the part of s that lies in [from, to); false when there is none.
+func (s Span) clip(from, to time.Time) (Span, bool) {
+	if s.From.Before(from) {
+		s.From = from
 	}
-	return out
+	if s.To.After(to) {
+		s.To = to
+	}
+	return s, s.From.Before(s.To)
 }

@@ -64,7 +64,7 @@ type CheckLedger struct {
 	Revs      []Rev
 	Rows      []Row
 	Errors    map[int32]Failure // what the ErrIDs in Rows mean
-	Locations map[int16]string // names of the locations
+	Locations map[int16]string  // names of the locations
 }
 
 // IncidentFact is what a report needs of an incident.

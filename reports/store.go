@@ -33,7 +33,7 @@ type Store interface {
 	// Load returns a saved report as it was saved; revision 0 means the newest.
 	// ErrNotFound when there is none.
 	Load(ctx context.Context, week, zone string, revision int) (Report, error)
-	// List returns the newest saved reports of a zone, newest week first.
+	// List returns the saved reports of a zone ("" is all), newest week first.
 	List(ctx context.Context, zone string, limit int) ([]Saved, error)
 }
 

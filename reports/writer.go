@@ -26,6 +26,7 @@ const (
 	retryMax     = 10 * time.Minute
 	sendTries    = 3
 	sendDeadline = 30 * time.Second
+	savedLimit   = 200
 	roundMax     = 5 * time.Minute // deadline for all reading and writing of one wake
 )
 
@@ -125,7 +126,9 @@ func (w *Writer) catchUp(ctx context.Context, now time.Time) error {
 	if len(open) == 0 {
 		return nil
 	}
-	saved, err := w.Store.List(ctx, open[0].Zone.String(), 2*catchUpWeeks)
+	// In any zone: a week that was reported is not reported again because the
+	// configuration now counts its hours elsewhere.
+	saved, err := w.Store.List(ctx, "", savedLimit)
 	if err != nil {
 		return fmt.Errorf("list reports: %w", err)
 	}
