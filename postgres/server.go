@@ -339,7 +339,7 @@ func Attach(dir string) (dsn string, running bool, err error) {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "unix", filepath.Join(file.socketDir, socketName))
 	if err != nil {
-		return "", false, nil //nolint:nilerr // nobody answers: that is the answer
+		return "", false, nil // nobody answers: that is the answer
 	}
 	return socketDSN(file.socketDir, database), true, conn.Close()
 }
