@@ -4,10 +4,12 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 
 	"keepwatch/postgres"
 	"keepwatch/postgres/pgtest"
@@ -102,5 +104,71 @@ func TestPhotosSeedIsWhole(t *testing.T) {
 	}
 	if w, err := p.Welcome(t.Context()); err != nil || !w.Empty || w.Code != "" {
 		t.Errorf("left behind: %+v, %v", w, err)
+	}
+}
+
+// A code can be used as often as it allows, however many try at once, and not
+// after its end. Its tokens live on.
+func TestPhotosRedeemIsExact(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.DSN(t)
+	p := postgres.Photos{DB: pgtest.Open(t, dsn)}
+	ctx := t.Context()
+	if err := p.Seed(ctx, seedOf("samples", "FIRST", site.Download, "a.jpg")); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, `
+		INSERT INTO access_code (code, tag_id, level, max_uses, created, expires)
+		SELECT v.code, t.id, v.level, v.max_uses, $1::timestamptz, $1::timestamptz + v.lives
+		FROM tag AS t, (VALUES ('THREE', 2, 3, NULL), ('HOUR', 4, NULL, interval '1 hour')) AS v (code, level, max_uses, lives)`, siteNow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	var won atomic.Int64
+	for i := range 60 {
+		wg.Go(func() {
+			_, err := p.Redeem(ctx, site.Redemption{Code: "THREE", Token: token(byte('0' + i)), Now: siteNow})
+			switch {
+			case err == nil:
+				won.Add(1)
+			case !errors.Is(err, site.ErrCode):
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if won.Load() != 3 {
+		t.Errorf("%d of 60 racing logins won, want 3", won.Load())
+	}
+	g, err := p.Redeem(ctx, site.Redemption{Code: "HOUR", Token: token('h'), Now: siteNow.Add(time.Hour - time.Second)})
+	if err != nil || g.Level != site.Write {
+		t.Errorf("within its hour: %+v, %v; want level write (4 is an old name of it)", g, err)
+	}
+	for _, late := range []time.Duration{time.Hour, 2 * time.Hour} {
+		if _, err := p.Redeem(ctx, site.Redemption{Code: "HOUR", Token: token('l'), Now: siteNow.Add(late)}); !errors.Is(err, site.ErrCode) {
+			t.Errorf("after %v: %v, want ErrCode", late, err)
+		}
+	}
+	if got, err := p.Grants(ctx, [][]byte{token('h')}); err != nil || len(got) != 1 {
+		t.Errorf("the token of an expired code: %d, %v; want it to live on", len(got), err)
+	}
+	photos, err := p.Photos(ctx, []int64{g.Tag.ID}, 5)
+	if err != nil || len(photos) != 1 {
+		t.Fatalf("photos %v, %v", photos, err)
+	}
+	if _, err := conn.Exec(ctx, "UPDATE photo SET deleted = $1", siteNow); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Photo(ctx, photos[0].ID); !errors.Is(err, site.ErrNotFound) {
+		t.Errorf("a deleted photo: %v, want ErrNotFound", err)
+	}
+	if got, err := p.Photos(ctx, []int64{g.Tag.ID}, 5); err != nil || len(got) != 0 {
+		t.Errorf("deleted photos listed: %v, %v", got, err)
 	}
 }

@@ -148,7 +148,8 @@ func (l landscape) sky(x, y, w, h int) rgb {
 }
 
 // contours is a map of a country that does not exist.
-func contours(w, h, seed int) *image.RGBA {
+func contours(w, h int) *image.RGBA {
+	const seed = 8
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
 	bands := []rgb{paint(0x2a6f97), paint(0x61a5c2), paint(0xd9e7c5), paint(0xa3c585), paint(0x7aa35a), paint(0xc9b27c), paint(0xb08d57), paint(0xf1ece2)}
 	for y := range h {
@@ -195,18 +196,15 @@ func scales(w, h int) *image.RGBA {
 // sample is one picture of a new site.
 type sample struct {
 	name, title, caption string
-	draw                 func() *image.RGBA
+	draw                 func(long, short int) *image.RGBA
 }
 
 const (
-	longEdge  = 2400
-	shortEdge = 1600
+	sampleEdge = 2400 // pixels of a sample's longer edge; the other is two thirds of it
 )
 
 func samples() []sample {
-	wide := func(l landscape) func() *image.RGBA {
-		return func() *image.RGBA { return l.draw(longEdge, shortEdge) }
-	}
+	wide := func(l landscape) func(int, int) *image.RGBA { return l.draw }
 	return []sample{
 		{"blue-hour.jpg", "Blue hour", "Seven ridges, and the light just gone.", wide(landscape{
 			seed: 3, top: paint(0x16224a), low: paint(0xf2a679), far: paint(0x6d7fb3), near: paint(0x0d1526), sun: paint(0xffd9a0),
@@ -224,13 +222,13 @@ func samples() []sample {
 			seed: 77, top: paint(0x050816), low: paint(0x27406b), far: paint(0x1c2f52), near: paint(0x04070d), sun: paint(0xe8eefc),
 			sunX: 0.66, sunY: 0.22, sunSize: 0.05, layers: 5, rough: 0.16, firstRow: 0.58, lastY: 0.95, stars: true,
 		})},
-		{"red-canyon.jpg", "Red canyon", "Taller than wide.", func() *image.RGBA {
+		{"red-canyon.jpg", "Red canyon", "Taller than wide.", func(long, short int) *image.RGBA {
 			return landscape{
 				seed: 101, top: paint(0x74b3ce), low: paint(0xfbe3c0), far: paint(0xd98e6b), near: paint(0x4f1d1a), sun: paint(0xfff4dc),
 				sunX: 0.75, sunY: 0.16, sunSize: 0.03, layers: 8, rough: 0.16, firstRow: 0.36, lastY: 0.94,
-			}.draw(shortEdge, longEdge)
+			}.draw(short, long)
 		}},
-		{"unknown-country.jpg", "Unknown country", "A map of nowhere.", func() *image.RGBA { return contours(longEdge, shortEdge, 8) }},
-		{"waves.jpg", "Waves", "An old pattern, drawn again.", func() *image.RGBA { return scales(longEdge, shortEdge) }},
+		{"unknown-country.jpg", "Unknown country", "A map of nowhere.", contours},
+		{"waves.jpg", "Waves", "An old pattern, drawn again.", scales},
 	}
 }

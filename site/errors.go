@@ -35,7 +35,7 @@ type answer struct {
 }
 
 // answers is the one table from errors to HTTP. What is not in it is a mistake of ours.
-var answers = []answer{
+var answers = []answer{ //nolint:gochecknoglobals // a constant table
 	{errForbidden, http.StatusForbidden, "forbidden"},
 	{ErrCode, http.StatusForbidden, "code"},
 	{errPath, http.StatusBadRequest, "path"},

@@ -20,7 +20,7 @@ const (
 )
 
 // edges are the sizes that are made; each other number would be a file of its own.
-var edges = []int{192, 256, 350, 450, 640, 800, 1024, 1280, 1440, 1600, 1920}
+var edges = []int{192, 256, 350, 450, 640, 800, 1024, 1280, 1440, 1600, 1920} //nolint:gochecknoglobals // a constant table
 
 // parseImage reads what follows /img/: {size}/{id}[.jpg] or {id}[.jpg].
 func parseImage(rest string) (edge int, id int64, err error) {
@@ -33,7 +33,7 @@ func parseImage(rest string) (edge int, id int64, err error) {
 		if err != nil {
 			return 0, 0, errPath
 		}
-		edge = int(n) //nolint:gosec // 31 bits
+		edge = int(n)
 	default:
 		return 0, 0, errNoPage
 	}
@@ -45,7 +45,7 @@ func parseImage(rest string) (edge int, id int64, err error) {
 	if edge != original && !slices.Contains(edges, edge) {
 		return 0, 0, errSize
 	}
-	return edge, int64(n), nil //nolint:gosec // 63 bits
+	return edge, int64(n), nil
 }
 
 // version is the part of a picture's address that changes with the picture; the

@@ -66,7 +66,7 @@ func (s *Site) drawSample(ctx context.Context, sample sample) (Photo, error) {
 	if err := ctx.Err(); err != nil {
 		return Photo{}, err
 	}
-	img := sample.draw()
+	img := sample.draw(s.sampleEdge, s.sampleEdge*2/3)
 	var file bytes.Buffer
 	if err := jpeg.Encode(&file, img, &jpeg.Options{Quality: sampleQuality}); err != nil {
 		return Photo{}, fmt.Errorf("encode sample picture: %w", err)

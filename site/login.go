@@ -134,7 +134,7 @@ func (s *Site) setTokens(w http.ResponseWriter, secrets []string) {
 	if len(secrets) == 0 {
 		age = -1
 	}
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure follows the site's public address
 		Name: cookieName(s.secure), Value: strings.Join(secrets, ":"), Path: "/", MaxAge: age,
 		HttpOnly: true, Secure: s.secure, SameSite: http.SameSiteLaxMode,
 	})

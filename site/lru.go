@@ -25,18 +25,18 @@ func (l *lru[V]) get(key string) (value V, ok bool) {
 		return value, false
 	}
 	l.order.MoveToFront(e)
-	return e.Value.(*lruItem[V]).value, true //nolint:errcheck // the list holds nothing else
+	return e.Value.(*lruItem[V]).value, true
 }
 
 func (l *lru[V]) put(key string, value V) {
 	if e, ok := l.items[key]; ok {
-		e.Value.(*lruItem[V]).value = value //nolint:errcheck // the list holds nothing else
+		e.Value.(*lruItem[V]).value = value
 		l.order.MoveToFront(e)
 		return
 	}
 	l.items[key] = l.order.PushFront(&lruItem[V]{key: key, value: value})
 	if l.order.Len() > l.max {
-		l.remove(l.order.Back().Value.(*lruItem[V]).key) //nolint:errcheck // the list holds nothing else
+		l.remove(l.order.Back().Value.(*lruItem[V]).key)
 	}
 }
 

@@ -59,7 +59,7 @@ func (m *memory[V]) get(ctx context.Context, key string, ask func(context.Contex
 		return old.value, ctx.Err()
 	case res := <-answer:
 		if res.Err == nil {
-			return res.Val.(V), nil //nolint:errcheck // question returns nothing else
+			return res.Val.(V), nil
 		}
 		if ok && now.Sub(old.at) < staleFor {
 			return old.value, nil

@@ -46,6 +46,8 @@ type Site struct {
 	failures  *failures
 	health    *health
 	draining  atomic.Bool
+	// sampleEdge is how large Init draws; tests draw smaller.
+	sampleEdge int
 
 	knownGrants    *memory[[]Grant]
 	knownPhotos    *memory[Photo]
@@ -56,7 +58,7 @@ type Site struct {
 // configuration must have its defaults and be valid.
 func New(cfg Config, store Store, log *slog.Logger) (*Site, error) {
 	s := &Site{
-		cfg: cfg, store: store, log: log, style: stylePath(), failures: newFailures(),
+		cfg: cfg, store: store, log: log, style: stylePath(), failures: newFailures(), sampleEdge: sampleEdge,
 		knownGrants:    newMemory(knownVisitors, func(g []Grant) bool { return len(g) == 0 }),
 		knownPhotos:    newMemory(knownPhotoCount, func(p Photo) bool { return p.ID == 0 }),
 		knownGalleries: newMemory(knownGalleries, func(p []Photo) bool { return len(p) == 0 }),

@@ -196,7 +196,7 @@ func TestDrain(t *testing.T) {
 	}
 	defer conn.Close()
 	in := bufio.NewReader(conn)
-	ask := func() *http.Response {
+	ask := func() (status int, closes bool) {
 		if _, err := io.WriteString(conn, "GET /img/192/1.jpg HTTP/1.1\r\nHost: x\r\nCookie: token="+readSecret+"\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
@@ -208,10 +208,10 @@ func TestDrain(t *testing.T) {
 		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
 			t.Fatal(err)
 		}
-		return resp
+		return resp.StatusCode, resp.Close
 	}
-	if resp := ask(); resp.StatusCode != 200 || resp.Close {
-		t.Errorf("before: %d, close %v", resp.StatusCode, resp.Close)
+	if status, closes := ask(); status != 200 || closes {
+		t.Errorf("before: %d, close %v", status, closes)
 	}
 	stop()
 	for !b.draining.Load() {
@@ -221,8 +221,8 @@ func TestDrain(t *testing.T) {
 		default:
 		}
 	}
-	if resp := ask(); resp.StatusCode != 200 || !resp.Close {
-		t.Errorf("while draining, on the idle connection: %d, close %v; want 200 and close", resp.StatusCode, resp.Close)
+	if status, closes := ask(); status != 200 || !closes {
+		t.Errorf("while draining, on the idle connection: %d, close %v; want 200 and close", status, closes)
 	}
 	if err := <-ended; err != nil {
 		t.Errorf("Serve returned %v", err)
@@ -272,8 +272,8 @@ func TestConnectionLimit(t *testing.T) {
 		accepted <- err
 	}()
 	select {
-	case <-accepted:
-		t.Error("a second connection was accepted over the limit of one")
+	case err := <-accepted:
+		t.Errorf("a second connection was accepted over the limit of one (%v)", err)
 	default:
 	}
 	_, _ = first.Close(), first.Close() // twice gives one place back
@@ -293,6 +293,7 @@ func TestInit(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
 	*b.store = memStore{}
+	b.sampleEdge = 600
 	code, err := b.Init(t.Context())
 	if err != nil || len(code) != 9 || code[4] != '-' {
 		t.Fatalf("got %q, %v", code, err)

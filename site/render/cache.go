@@ -96,7 +96,7 @@ func (c *cache) use(key string, size int64, mod, now time.Time) bool {
 		c.total += size
 	}
 	c.order.MoveToFront(e)
-	it := e.Value.(*item) //nolint:errcheck // the list holds nothing else
+	it := e.Value.(*item)
 	if now.Sub(it.touched) < touchAfter {
 		return false
 	}
@@ -173,7 +173,7 @@ func (c *cache) forgetOldest() (string, bool) {
 	if e == nil {
 		return "", false
 	}
-	it := c.order.Remove(e).(*item) //nolint:errcheck // the list holds nothing else
+	it := c.order.Remove(e).(*item)
 	delete(c.items, it.key)
 	c.total -= it.bytes
 	return it.key, true
@@ -219,7 +219,7 @@ func (c *cache) found(key string, info fs.FileInfo) {
 	it := &item{key: key, bytes: info.Size(), touched: info.ModTime()}
 	c.total += it.bytes
 	for e := c.order.Back(); e != nil; e = e.Prev() {
-		if e.Value.(*item).touched.After(it.touched) { //nolint:errcheck // the list holds nothing else
+		if e.Value.(*item).touched.After(it.touched) {
 			c.items[key] = c.order.InsertAfter(it, e)
 			return
 		}

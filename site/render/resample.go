@@ -156,7 +156,7 @@ func horizontal(dst []uint8, line []int32, across []tap) {
 			a += ws[k] * in[k]
 		}
 		v := (a + b + 1<<(drop-1)) >> drop
-		dst[x] = uint8(min(max(v, 0), 255)) //nolint:gosec // clamped in the same expression
+		dst[x] = uint8(min(max(v, 0), 255))
 	}
 }
 

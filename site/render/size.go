@@ -13,7 +13,7 @@ import (
 type Size int64
 
 // units from large to small, so that String takes the first that divides.
-var units = []struct {
+var units = []struct { //nolint:gochecknoglobals // a constant table
 	name  string
 	bytes int64
 }{
