@@ -18,9 +18,8 @@ const pagerDutyChannel = "pagerduty"
 type channels struct {
 	around func(name string, n alerting.Notifier) alerting.Notifier // metrics
 
-	mu   sync.Mutex
-	now  map[string]alerting.Notifier // guarded by mu
-	hook *pagerduty.Webhook           // guarded by mu; nil when no webhook can be verified
+	mu  sync.Mutex
+	now map[string]alerting.Notifier // guarded by mu
 }
 
 // set makes the notifiers of a configuration.

@@ -109,7 +109,7 @@ func newDaemon(ctx context.Context, o daemonOptions) (d *daemon, err error) {
 		}
 	}
 	if o.roles.watch {
-		if err := d.makeWatch(); err != nil {
+		if err := d.makeWatch(ctx); err != nil {
 			return d, err
 		}
 	}
@@ -140,7 +140,7 @@ func (d *daemon) close() error {
 }
 
 // makeWatch makes the parts that watch, decide, page and record.
-func (d *daemon) makeWatch() (err error) {
+func (d *daemon) makeWatch(ctx context.Context) (err error) {
 	f, db := d.file, d.database.db
 	dir := filepath.Join(f.DataDir, "spool")
 	if d.journal, err = spool.OpenJournal(spool.JournalOptions{Dir: filepath.Join(dir, "results")}); err != nil {
@@ -172,7 +172,7 @@ func (d *daemon) makeWatch() (err error) {
 		d.console.Around = d.newrelic.Middleware
 		d.console.PagerDuty = d.pagerDutyWebhook()
 	}
-	return d.put(context.Background(), f)
+	return d.put(ctx, f)
 }
 
 func (d *daemon) makeEngine(f *config.File) {
@@ -244,7 +244,7 @@ func (d *daemon) run(ctx context.Context) error {
 	if d.standIn.ln != nil {
 		keepers = append(keepers, d.standIn.part(consoleURL(d.file)))
 	}
-	d.log.InfoContext(ctx, "started", "version", version, "roles", d.daemonOptions.roles.String(), "config", d.file.Path)
+	d.log.InfoContext(ctx, "started", "version", version, "roles", d.roles.String(), "config", d.file.Path)
 	err := runStages(ctx, server, pool, keepers, producers)
 	return errors.Join(err, d.close())
 }
@@ -285,7 +285,7 @@ func (d *daemon) watchReload(ctx context.Context) error {
 
 func (d *daemon) reloadOnce(ctx context.Context) {
 	before := d.present.Load()
-	f, err := d.daemonOptions.reload()
+	f, err := d.reload()
 	if err == nil {
 		err = d.put(ctx, f)
 	}

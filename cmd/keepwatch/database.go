@@ -56,7 +56,7 @@ func openDatabase(ctx context.Context, f *config.File, ownServer bool, log *slog
 		}
 		d.server, dsn = server, server.DSN()
 	default:
-		found, running, err := postgres.Attach(dir)
+		found, running, err := postgres.Attach(dir) //nolint:contextcheck // it looks at files and has a deadline of its own
 		if err != nil {
 			return nil, err
 		}
@@ -67,22 +67,22 @@ func openDatabase(ctx context.Context, f *config.File, ownServer bool, log *slog
 	}
 	db, err := postgres.Connect(ctx, dsn, log)
 	if err != nil {
-		return nil, d.abandon(err)
+		return nil, d.abandon(ctx, err)
 	}
 	d.db, d.results = db, &postgres.Results{DB: db}
 	if err := d.check(ctx); errors.Is(err, postgres.ErrAuth) || errors.Is(err, postgres.ErrNewer) {
 		db.Close()
-		return nil, d.abandon(err)
+		return nil, d.abandon(ctx, err)
 	}
 	return d, nil
 }
 
 // abandon stops a server that was started for nothing.
-func (d *database) abandon(err error) error {
+func (d *database) abandon(ctx context.Context, err error) error {
 	if d.server == nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	cancel()
 	return errors.Join(err, d.server.Run(ctx))
 }

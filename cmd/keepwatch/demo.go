@@ -119,11 +119,11 @@ func (s *story) spawn(name string, args ...string) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, err := os.OpenFile(filepath.Join(s.dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(filepath.Join(s.dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // below the story's own directory
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close()                                                                               //nolint:errcheck // the child has its own copy
+	defer log.Close()
 	cmd := exec.Command(self, append([]string{"run", "--quiet", "--config", s.config}, args...)...) //nolint:gosec,noctx // ourselves; stopped by stop
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}

@@ -10,7 +10,7 @@ import (
 // greet prints the addresses and what to do next: the first thing a new user reads.
 func (d *daemon) greet(ctx context.Context, w io.Writer) {
 	f := d.file
-	fmt.Fprintf(w, "\nKeepwatch %s runs on %s (%s)\n\n", version, f.Path, d.daemonOptions.roles)
+	fmt.Fprintf(w, "\nKeepwatch %s runs on %s (%s)\n\n", version, f.Path, d.roles)
 	if d.site != nil {
 		fmt.Fprintf(w, "  image site    http://%s\n", dialable(f.Site.Listen))
 		fmt.Fprintf(w, "                %s\n", d.loginLine(ctx))

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"keepwatch/alerting"
-	"keepwatch/oncall"
 	"keepwatch/telemetry"
 	"keepwatch/telemetry/event"
 	"keepwatch/web"
@@ -214,12 +213,4 @@ func (c *cli) ask(ctx context.Context, url string) error {
 		return quietError{fmt.Errorf("not well: status %d", resp.StatusCode)}
 	}
 	return nil
-}
-
-// shiftFor is a small helper of the greeting: who is on call first of all.
-func shiftFor(r oncall.Roster, policies []oncall.Policy, now time.Time) oncall.Shift {
-	if len(policies) == 0 || len(policies[0].Levels) == 0 {
-		return oncall.Shift{}
-	}
-	return r.OnCall(policies[0].Levels[0].Page, now)
 }

@@ -20,7 +20,7 @@ import (
 )
 
 // version is set by the linker (see the Makefile).
-var version = "dev" //nolint:gochecknoglobals // the linker can set only a package variable
+var version = "dev"
 
 func main() {
 	os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))
@@ -48,8 +48,7 @@ func execute(args []string, out, errOut io.Writer) int {
 	default:
 		fmt.Fprintln(errOut, "keepwatch:", err)
 	}
-	var usage usageError
-	if errors.As(err, &usage) {
+	if _, ok := errors.AsType[usageError](err); ok {
 		return 2
 	}
 	return 1

@@ -97,8 +97,7 @@ of the rotation's zone (2026-03-08 02:30). No database is needed.`,
 			if err != nil {
 				return err
 			}
-			roster := f.Roster()
-			names := rotationNames(roster)
+			names := rotationNames(f.Roster())
 			if rotation != "" {
 				if !slices.Contains(names, rotation) {
 					return fmt.Errorf("no rotation %q: the file has %s", rotation, strings.Join(names, ", "))
@@ -108,24 +107,29 @@ of the rotation's zone (2026-03-08 02:30). No database is needed.`,
 			if len(ats) == 0 {
 				ats = []string{time.Now().UTC().Format(time.RFC3339)}
 			}
-			for _, name := range names {
-				for _, text := range ats {
-					at, err := parseInstant(text, f.Rotations[name].TimeZone)
-					if err != nil {
-						return usageError{err}
-					}
-					if err := c.printShift(f, roster.OnCall(name, at), at, format); err != nil {
-						return err
-					}
-				}
-			}
-			return nil
+			return c.printWho(f, names, ats, format)
 		},
 	}
 	addFormat(cmd, &format)
 	cmd.Flags().StringVar(&rotation, "rotation", "", "name of the rotation (default: all)")
 	cmd.Flags().StringArrayVar(&ats, "at", nil, "an instant; may be given several times (default: now)")
 	return cmd
+}
+
+func (c *cli) printWho(f *config.File, names, ats []string, format string) error {
+	roster := f.Roster()
+	for _, name := range names {
+		for _, text := range ats {
+			at, err := parseInstant(text, f.Rotations[name].TimeZone)
+			if err != nil {
+				return usageError{err}
+			}
+			if err := c.printShift(f, roster.OnCall(name, at), at, format); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func addFormat(cmd *cobra.Command, format *string) {
@@ -148,7 +152,7 @@ func (c *cli) loadRotations(cmd *cobra.Command, format string) (*config.File, er
 		return nil, err
 	}
 	if len(f.Rotations) == 0 {
-		return nil, errors.New("the configuration has no rotations: add one under rotations:")
+		return nil, errors.New("the configuration has no rotations; add one to its rotations block")
 	}
 	return f, nil
 }

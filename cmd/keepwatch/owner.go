@@ -92,7 +92,7 @@ func secretKey(dir string) ([]byte, error) {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	b = make([]byte, 32)
-	rand.Read(b) //nolint:errcheck,gosec // crypto/rand.Read never fails (it crashes the program instead)
+	rand.Read(b)
 	tmp := path + ".new"
 	if err := os.WriteFile(tmp, b, 0o600); err != nil {
 		return nil, fmt.Errorf("write %s: %w (is the disk full?)", path, err)

@@ -24,7 +24,7 @@ func (c *cli) withDatabase(ctx context.Context, f *config.File, use func(*postgr
 	dsn := f.Database.URL.Reveal()
 	if dsn == "" {
 		dir := filepath.Join(f.DataDir, "postgres")
-		found, running, err := postgres.Attach(dir)
+		found, running, err := postgres.Attach(dir) //nolint:contextcheck // it looks at files and has a deadline of its own
 		if err != nil {
 			return err
 		}

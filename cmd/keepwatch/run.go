@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -24,7 +25,7 @@ type roles struct{ site, probe, watch bool }
 
 func parseRoles(s string) (roles, error) {
 	var r roles
-	for _, word := range strings.Split(s, ",") {
+	for word := range strings.SplitSeq(s, ",") {
 		switch strings.TrimSpace(word) {
 		case "site":
 			r.site = true
@@ -37,7 +38,7 @@ func parseRoles(s string) (roles, error) {
 		}
 	}
 	if r.probe != r.watch {
-		return r, usageError{fmt.Errorf("--roles: probe and watch still run in one process: name both or neither")}
+		return r, usageError{errors.New("--roles: probe and watch still run in one process: name both or neither")}
 	}
 	return r, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -46,7 +47,7 @@ func runStages(ctx context.Context, stages ...[]part) error {
 		}
 	}
 	<-root.Done()
-	for i := len(stages) - 1; i >= 0; i-- {
+	for i := range slices.Backward(stages) {
 		cancels[i]()
 		groups[i].Wait()
 	}

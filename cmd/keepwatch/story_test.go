@@ -48,7 +48,6 @@ const storyInterval = 30 * time.Second
 // tell runs a story in a bubble over a database of its own.
 func tell(t *testing.T, story func(n *night)) {
 	t.Helper()
-	t.Parallel()
 	dsn := pgtest.DSN(t)
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -321,6 +320,7 @@ func (n *night) stored() []alerting.Incident {
 }
 
 func TestStoryPrimarySilentSecondaryPaged(t *testing.T) {
+	t.Parallel()
 	tell(t, func(n *night) {
 		n.wait(5 * time.Minute)
 		n.expect()
@@ -348,6 +348,7 @@ func TestStoryPrimarySilentSecondaryPaged(t *testing.T) {
 }
 
 func TestStoryAckThenResolve(t *testing.T) {
+	t.Parallel()
 	tell(t, func(n *night) {
 		n.down.Store(true)
 		n.wait(time.Minute)
@@ -368,6 +369,7 @@ func TestStoryAckThenResolve(t *testing.T) {
 }
 
 func TestStoryOneLocationOnly(t *testing.T) {
+	t.Parallel()
 	tell(t, func(n *night) {
 		n.blind.Store(&[]string{"west"})
 		n.wait(2 * time.Hour)
@@ -382,6 +384,7 @@ func TestStoryOneLocationOnly(t *testing.T) {
 }
 
 func TestStoryFlap(t *testing.T) {
+	t.Parallel()
 	tell(t, func(n *night) {
 		// One second of failure at a time is never confirmed.
 		for range 20 {
@@ -405,6 +408,7 @@ func TestStoryFlap(t *testing.T) {
 }
 
 func TestStoryPostgresAway(t *testing.T) {
+	t.Parallel()
 	tell(t, func(n *night) {
 		n.wait(2 * time.Minute)
 		n.gate.shut.Store(true)
@@ -469,6 +473,7 @@ func TestStoryRestartMidIncident(t *testing.T) {
 }
 
 func TestStoryPagerDown(t *testing.T) {
+	t.Parallel()
 	tell(t, func(n *night) {
 		n.phone.dead.Store(true)
 		n.down.Store(true)
@@ -491,6 +496,7 @@ func TestStoryPagerDown(t *testing.T) {
 }
 
 func TestStoryReloadDuringIncident(t *testing.T) {
+	t.Parallel()
 	tell(t, func(n *night) {
 		n.down.Store(true)
 		n.wait(time.Minute)
