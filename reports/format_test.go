@@ -125,9 +125,13 @@ func TestTextFits(t *testing.T) {
 	r := Build(Input{
 		Week: w, Now: w.From.Add(72 * time.Hour),
 		Services: []Service{
-			{Name: long, Objective: 999_999, Critical: []string{long}}, {Name: "perfect", Objective: Million, Critical: []string{long}}, {Name: "empty"},
+			{Name: long, Objective: 999_999, Critical: []string{long}}, {Name: "perfect", Objective: Million, Critical: []string{long}}, {Name: "empty", Objective: 950_000},
+			{Name: "short", Objective: 950_000, Critical: []string{"a"}},
 		},
-		Timelines: map[string]Timeline{long: Fold(l, w.From, w.To, w.From.Add(72*time.Hour))},
+		Timelines: map[string]Timeline{
+			long: Fold(l, w.From, w.To, w.From.Add(72*time.Hour)),
+			"a":  Fold(CheckLedger{Check: "a"}, w.From, w.To, w.From.Add(72*time.Hour)),
+		},
 		Incidents: map[string][]IncidentFact{long: {{ID: long, Opened: w.From, AckBy: long, Acknowledged: w.To}}},
 	})
 	var b bytes.Buffer

@@ -20,7 +20,7 @@ const (
 	wakeEvery = time.Minute
 	// lookAgain is when a week that nobody watched is looked at again: an import
 	// may have filled it.
-	lookAgain = time.Hour
+	lookAgain = 24 * time.Hour
 
 	retryFirst   = time.Minute
 	retryMax     = 10 * time.Minute
