@@ -7,6 +7,8 @@ package probe
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"time"
 )
 
@@ -177,6 +179,9 @@ func (s Secret) String() string {
 
 // GoString hides the value from %#v.
 func (s Secret) GoString() string { return s.String() }
+
+// Format hides the value from every verb: without it %d of a text shows the text.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // MarshalText hides the value from JSON and YAML.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
