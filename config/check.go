@@ -31,17 +31,20 @@ func (c *checker) all() {
 // report notes a mistake at a path, in the block about. It keeps silent about
 // what could not be decoded: that has been said, and what follows from it is noise.
 func (c *checker) report(at, about, format string, args ...any) {
-	for p := range c.broken {
-		if within(at, p) {
+	for p := at; ; p = parent(p) {
+		if c.broken[p] {
 			return
 		}
+		if p == "" {
+			break
+		}
 	}
-	c.findings = append(c.findings, finding{at: at, about: about, text: fmt.Sprintf(format, args...)})
+	c.add(finding{at: at, about: about, text: fmt.Sprintf(format, args...)})
 }
 
 // warn notes something that somebody should look at.
 func (c *checker) warn(at, format string, args ...any) {
-	c.findings = append(c.findings, finding{at: at, about: at, text: fmt.Sprintf(format, args...), warning: true})
+	c.add(finding{at: at, about: at, text: fmt.Sprintf(format, args...), warning: true})
 }
 
 // owners lets every block check itself. What lies inside such a block is its own affair.
@@ -66,9 +69,9 @@ func (c *checker) own(v reflect.Value, path string) {
 			c.own(copied, join(path, key.String()))
 		}
 	case reflect.Struct:
-		if o, ok := v.Addr().Interface().(interface {
+		if o, ok := reflect.TypeAssert[interface {
 			Validate(report func(path, msg string))
-		}); ok {
+		}](v.Addr()); ok {
 			o.Validate(func(rel, msg string) { c.report(join(path, rel), join(path, rel), "%s", msg) })
 			return
 		}
@@ -117,30 +120,47 @@ func slug(s string) string {
 	return s[:min(len(s), maxNameLength)]
 }
 
-// known checks that a name is one of those that exist.
-func (c *checker) known(path, what, name string, all []string) {
-	if slices.Contains(all, name) {
+// pool is what a name may refer to.
+type pool struct {
+	what   string
+	names  []string
+	blocks []string // the blocks that declare them
+}
+
+// known checks that a name refers to something. When one of the declaring blocks
+// could not be read nobody can tell, and nothing is said.
+func (c *checker) known(path, name string, p pool) {
+	if slices.Contains(p.names, name) || slices.ContainsFunc(p.blocks, func(b string) bool { return c.broken[b] }) {
 		return
 	}
+	all := slices.Compact(slices.Sorted(slices.Values(p.names)))
+	all = slices.DeleteFunc(all, func(s string) bool { return !isSlug(s) })
 	hint := "there are: " + strings.Join(all, ", ")
-	if best := nearest(name, all); best != "" {
+	switch best := nearest(name, all); {
+	case best != "":
 		hint = fmt.Sprintf("did you mean %q?", best)
-	} else if len(all) == 0 {
+	case len(all) == 0:
 		hint = "there are none"
-	} else if len(all) > 12 {
-		hint = "there are: " + strings.Join(all[:12], ", ") + " …"
+	case len(all) > maxListed:
+		hint = "there are: " + strings.Join(all[:maxListed], ", ") + " …"
 	}
-	c.report(path, path, "there is no %s %s (%s)", what, quote(name), hint)
+	c.report(path, path, "there is no %s %s (%s)", p.what, quote(name), hint)
 }
 
 // names checks a list of references: each exists and stands there once.
-func (c *checker) names(path, what string, list, all []string) {
+func (c *checker) names(path string, list []string, p pool) {
+	if !c.has(path) {
+		return // the default is right
+	}
+	seen := map[string]bool{}
 	for i, name := range list {
 		at := element(path, i)
-		c.known(at, what, name, all)
-		if slices.Contains(list[:i], name) {
+		if seen[name] {
 			c.report(at, at, "%s is listed twice (keep one)", quote(name))
+			continue
 		}
+		seen[name] = true
+		c.known(at, name, p)
 	}
 }
 

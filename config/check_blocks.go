@@ -56,7 +56,7 @@ func (c *checker) checks() {
 		c.name(at, k.Name, seen)
 		c.one(at, "check", reflect.ValueOf(k.Kinds))
 		c.timing(k, at)
-		c.names(join(at, "locations"), "location", k.Locations, c.f.locationNames())
+		c.names(join(at, "locations"), k.Locations, pool{"location", c.f.locationNames(), []string{"locations"}})
 		c.between(at, "quorum", k.Quorum, 1, len(k.Locations))
 		if k.Heartbeat != nil && c.f.Console == nil {
 			c.report(join(at, "heartbeat"), at, "a heartbeat is received by the console, and there is none (add a console block)")
@@ -75,15 +75,16 @@ func (c *checker) timing(k *Check, at string) {
 		return // then every is not what was meant
 	}
 	c.between(at, "retries", k.Retries, 0, maxRetries)
-	attempts := time.Duration(min(max(k.Retries, 0), maxRetries) + 1)
+	attempts := min(max(k.Retries, 0), maxRetries) + 1
+	share := k.Every / time.Duration(attempts)
 	switch {
 	case k.Timeout < minTimeout:
 		c.report(join(at, "timeout"), at, "timeout %s is too short (at least %s)", short(k.Timeout), short(minTimeout))
 	case k.Timeout > k.Every:
 		c.report(join(at, "timeout"), at, "timeout %s is longer than every %s (try %s)", short(k.Timeout), short(k.Every), short(min(defaultTimeout, k.Every)))
-	case k.Timeout*attempts > k.Every:
+	case k.Timeout > share:
 		c.report(join(at, "timeout"), at, "%d attempts of %s do not fit into every %s (try timeout: %s, or fewer retries)",
-			attempts, short(k.Timeout), short(k.Every), short((k.Every / attempts).Truncate(fraction(k.Every/attempts))))
+			attempts, short(k.Timeout), short(k.Every), short(share.Truncate(fraction(share))))
 	}
 }
 
@@ -142,10 +143,11 @@ func short(d time.Duration) string {
 }
 
 func (c *checker) services() {
-	var checks []string
+	checks := pool{what: "check", blocks: []string{"checks"}}
 	for _, k := range c.f.Checks {
-		checks = append(checks, k.Name)
+		checks.names = append(checks.names, k.Name)
 	}
+	ladders := pool{"escalation", slices.Collect(maps.Keys(c.f.Escalations)), []string{"escalations"}}
 	seen := map[string]string{}
 	for i, s := range c.f.Services {
 		at := element("services", i)
@@ -156,11 +158,11 @@ func (c *checker) services() {
 		if len(s.Critical) == 0 {
 			c.report(join(at, "critical"), at, "critical is empty: the service could never fail (list the checks it needs)")
 		}
-		c.names(join(at, "critical"), "check", s.Critical, checks)
+		c.names(join(at, "critical"), s.Critical, checks)
 		c.between(at, "confirm", s.Confirm, 1, maxConfirmOrSo)
 		c.between(at, "recover", s.Recover, 1, maxConfirmOrSo)
 		if s.Escalation != "" {
-			c.known(join(at, "escalation"), "escalation", s.Escalation, slices.Sorted(maps.Keys(c.f.Escalations)))
+			c.known(join(at, "escalation"), s.Escalation, ladders)
 		} else if !c.broken[join(at, "escalation")] {
 			c.warn(at, "has no escalation: nobody is paged when it fails")
 		}
@@ -174,7 +176,7 @@ func (c *checker) people() {
 }
 
 func (c *checker) rotations() {
-	people := slices.Sorted(maps.Keys(c.f.People))
+	people := pool{"person", slices.Collect(maps.Keys(c.f.People)), []string{"people"}}
 	for _, name := range slices.Sorted(maps.Keys(c.f.Rotations)) {
 		r, at := c.f.Rotations[name], join("rotations", name)
 		c.name(at, name, map[string]string{})
@@ -183,29 +185,29 @@ func (c *checker) rotations() {
 		}
 		for i, p := range r.People {
 			if p != "" { // "" is a turn of nobody
-				c.known(element(join(at, "people"), i), "person", p, people)
+				c.known(element(join(at, "people"), i), p, people)
 			}
 		}
 		if r.Fallback != "" {
-			c.known(join(at, "fallback"), "person", r.Fallback, people)
+			c.known(join(at, "fallback"), r.Fallback, people)
 		}
 		for i, o := range r.Overrides {
 			if o.Person != "" {
-				c.known(element(join(at, "overrides"), i)+".person", "person", o.Person, people)
+				c.known(element(join(at, "overrides"), i)+".person", o.Person, people)
 			}
 		}
 	}
 }
 
 func (c *checker) escalations() {
-	all := slices.Sorted(maps.Keys(c.f.Rotations))
-	all = append(all, slices.Sorted(maps.Keys(c.f.People))...)
+	all := pool{"rotation or person", slices.Collect(maps.Keys(c.f.Rotations)), []string{"rotations", "people"}}
+	all.names = slices.AppendSeq(all.names, maps.Keys(c.f.People))
 	for _, name := range slices.Sorted(maps.Keys(c.f.Escalations)) {
 		at := join("escalations", name)
 		c.name(at, name, map[string]string{})
 		for i, l := range c.f.Escalations[name].Levels {
 			if l.Page != "" {
-				c.known(element(join(at, "levels"), i)+".page", "rotation or person", l.Page, all)
+				c.known(element(join(at, "levels"), i)+".page", l.Page, all)
 			}
 		}
 	}

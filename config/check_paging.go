@@ -23,21 +23,29 @@ func (c *checker) accounts() {
 			c.warn(path, "%s is not set: it is as if this line were not there", name)
 		}
 	}
-	f := c.f
-	if len(f.Services) == 0 || len(f.Escalations) == 0 {
-		return
-	}
-	shared := f.PagerDuty != nil && f.PagerDuty.RoutingKey != "" || c.broken["pagerduty.routing_key"]
-	if shared || len(f.Fallback.Channels) > 0 {
-		return // each page has a way out
-	}
-	own := map[string]bool{}
+	c.waysOut()
+}
+
+// waysOut warns when pages cannot leave, in whole or for somebody.
+func (c *checker) waysOut() {
+	f, own := c.f, map[string]bool{}
 	for name, p := range f.People {
-		if p.PagerDuty.RoutingKey != "" || c.broken["people."+name+".pagerduty.routing_key"] {
-			own[name] = true
+		path := join(join("people", name), "pagerduty.routing_key")
+		own[name] = p.PagerDuty.RoutingKey != "" || c.broken[path]
+		if own[name] && f.PagerDuty == nil {
+			c.warn(path, "is of no use without a pagerduty block (add pagerduty: {})")
+			own[name] = false
 		}
 	}
-	if len(own) == 0 {
+	shared := f.PagerDuty != nil && f.PagerDuty.RoutingKey != "" || c.broken["pagerduty.routing_key"]
+	if len(f.Services) == 0 || len(f.Escalations) == 0 || shared || len(f.Fallback.Channels) > 0 {
+		return // there is nothing to page about, or each page has a way out
+	}
+	anybody := false
+	for _, can := range own {
+		anybody = anybody || can
+	}
+	if !anybody {
 		c.warn("pagerduty", "no page can leave: there is no PagerDuty routing key and no fallback channel, so incidents are only recorded")
 		return
 	}

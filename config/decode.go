@@ -16,6 +16,8 @@ import (
 const (
 	maxDepth  = 64
 	maxValues = 1_000_000
+	// maxFindings is how many mistakes are remembered; only maxProblems of them are shown.
+	maxFindings = 20_000
 )
 
 // finding is a mistake before it is known how its block is called.
@@ -48,6 +50,7 @@ type decoder struct {
 	unset    map[string]string // path -> the variable that it names and that is not set
 	hidden   []secret          // texts that no message may show
 	values   int
+	dropped  int  // findings beyond maxFindings
 	full     bool // maxValues was reached and said
 }
 
@@ -58,17 +61,24 @@ func newDecoder(env map[string]string, overrides map[string]override) *decoder {
 	}
 }
 
+// add remembers a finding.
+func (d *decoder) add(f finding) {
+	if len(d.findings) >= maxFindings {
+		d.dropped++
+		return
+	}
+	d.findings = append(d.findings, f)
+}
+
 // fail notes a mistake in the value at path, which is thereby broken.
 func (d *decoder) fail(path, format string, args ...any) {
 	d.broken[path] = true
-	d.findings = append(d.findings, finding{at: path, about: path, text: fmt.Sprintf(format, args...)})
+	d.add(finding{at: path, about: path, text: fmt.Sprintf(format, args...)})
 }
 
 // failKey notes a mistake in a key of the block at path.
 func (d *decoder) failKey(path string, key *yaml.Node, format string, args ...any) {
-	d.findings = append(d.findings, finding{
-		at: path, about: path, text: fmt.Sprintf(format, args...), mark: Mark{key.Line, key.Column},
-	})
+	d.add(finding{at: path, about: path, text: fmt.Sprintf(format, args...), mark: Mark{key.Line, key.Column}})
 }
 
 // decode fills v, which must be settable, from n.
@@ -90,7 +100,7 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string, depth int) 
 		d.scalar(n, v, path, words, example)
 		return
 	}
-	switch v.Kind() { //nolint:exhaustive // no configuration type has another kind; TestEveryTypeDecodes holds that
+	switch v.Kind() {
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		d.decode(n, v.Elem(), path, depth+1)
@@ -100,7 +110,7 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string, depth int) 
 		d.mapping(n, v, path, depth)
 	case reflect.Slice:
 		d.list(n, v, path, depth)
-	default:
+	default: // no configuration type has another kind; TestEveryTypeDecodes holds that
 		panic("config: no way to decode a " + v.Type().String())
 	}
 }

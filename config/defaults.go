@@ -23,6 +23,7 @@ const (
 	maxChecks         = 10_000
 	maxRetries        = 5
 	maxConfirmOrSo    = 10
+	maxListed         = 12 // names in "there are: …"
 	minTimeout        = time.Millisecond
 	quarter           = 15 * time.Minute
 	day               = 24 * time.Hour
@@ -36,7 +37,7 @@ const (
 // when it is zero, so that the checks can refuse it.
 func (f *File) setDefaults(d *decoder) {
 	walk(reflect.ValueOf(f).Elem(), "", func(v reflect.Value, _ string) {
-		if o, ok := v.Addr().Interface().(interface{ SetDefaults() }); ok {
+		if o, ok := reflect.TypeAssert[interface{ SetDefaults() }](v.Addr()); ok {
 			o.SetDefaults()
 		}
 	})

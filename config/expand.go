@@ -57,7 +57,8 @@ func (d *decoder) expand(raw, path string, isSecret bool) (string, bool) {
 		}
 		value := d.env[name]
 		if value == "" {
-			return "", d.missing(name, path, raw == "${"+name+"}")
+			d.missing(name, path, raw == "${"+name+"}")
+			return "", false
 		}
 		d.hide(value, "${"+name+"}")
 		out.WriteString(before + value)
@@ -73,20 +74,22 @@ func (d *decoder) expand(raw, path string, isSecret bool) (string, bool) {
 	return out.String(), true
 }
 
-// missing deals with a variable that is not set; there never is a value then.
-func (d *decoder) missing(name, path string, whole bool) bool {
+// missing deals with a variable that is not set.
+func (d *decoder) missing(name, path string, whole bool) {
 	if whole && mayLackAccount(path) {
 		d.unset[path] = name
-		return false
+		return
 	}
 	d.fail(path, "the environment variable %s is not set", name)
-	return false
 }
 
 // mayLackAccount reports whether a value belongs to an account that somebody
 // who tries Keepwatch for the first time does not have: then a variable that is
 // not set means that the value is not set.
 func mayLackAccount(path string) bool {
+	if strings.Contains(path, "[") {
+		return false // an element of a list cannot be left out
+	}
 	if within(path, "pagerduty") || within(path, "newrelic") {
 		return true
 	}
@@ -108,8 +111,7 @@ func isName(s string) bool {
 func readSecret(path string) (string, error) {
 	f, err := os.Open(path) // #nosec G304 -- the operator names the file
 	if err != nil {
-		var pe *os.PathError
-		if errors.As(err, &pe) {
+		if pe, ok := errors.AsType[*os.PathError](err); ok {
 			err = pe.Err // the path is in the message already
 		}
 		return "", err

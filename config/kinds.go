@@ -3,6 +3,7 @@ package config
 import (
 	"reflect"
 
+	"keepwatch/alerting"
 	"keepwatch/alerting/email"
 	"keepwatch/alerting/webhook"
 	"keepwatch/probe"
@@ -40,7 +41,7 @@ func (k Kinds) Kind() (probe.Kind, string) {
 	v := reflect.ValueOf(k)
 	for _, key := range present(v) {
 		for _, f := range fieldsOf(v.Type()) {
-			if kind, ok := v.FieldByIndex(f.index).Interface().(probe.Kind); ok && f.key == key {
+			if kind, ok := reflect.TypeAssert[probe.Kind](v.FieldByIndex(f.index)); ok && f.key == key {
 				return kind, key
 			}
 		}
@@ -57,4 +58,16 @@ func present(menu reflect.Value) []string {
 		}
 	}
 	return keys
+}
+
+// Notifier makes the channel; nil when none is filled in. address gives a
+// person's mail address, "" when there is none.
+func (c Channels) Notifier(address func(person string) string) alerting.Notifier {
+	switch {
+	case c.Webhook != nil:
+		return webhook.New(*c.Webhook)
+	case c.Email != nil:
+		return email.New(*c.Email, address)
+	}
+	return nil
 }

@@ -94,7 +94,7 @@ func parseFile(path string, data []byte, d *decoder) (*File, error) {
 		}
 	}
 	if mistakes = inFileOrder(mistakes); len(mistakes) > maxProblems {
-		more := Problem{File: path, Text: fmt.Sprintf("and %d more mistakes", len(mistakes)-maxProblems)}
+		more := Problem{File: path, Text: fmt.Sprintf("and %d more mistakes", len(mistakes)-maxProblems+d.dropped)}
 		mistakes = append(mistakes[:maxProblems:maxProblems], more)
 	}
 	if len(mistakes) > 0 {

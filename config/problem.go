@@ -37,7 +37,7 @@ func (p Problem) String() string {
 
 // Problems is every mistake of a file, in file order. It is the error of [Load]
 // for a file that could be opened; get it with errors.As.
-type Problems []Problem
+type Problems []Problem //nolint:errname // one is a Problem, and warnings are too
 
 // Error is one line per mistake.
 func (ps Problems) Error() string {

@@ -29,7 +29,7 @@ func parse(v reflect.Value, text string) error {
 		v.Set(reflect.New(v.Type().Elem()))
 		return parse(v.Elem(), text)
 	}
-	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+	if u, ok := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr()); ok {
 		return u.UnmarshalText([]byte(text))
 	}
 	return parseBasic(v, text)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -111,11 +112,19 @@ func loosen(s *jsonschema.Schema) {
 			loosen(p.Value)
 		}
 	}
-	if s.Type == "array" && s.Items != nil && s.Items.Type != "object" {
-		s.AnyOf = []*jsonschema.Schema{{Type: "array", Items: s.Items}, s.Items}
-		s.Type, s.Items = "", nil
+	if s.Type != "array" || s.Items == nil {
+		return
 	}
+	one := s.Items.AnyOf
+	if len(one) == 0 {
+		one = []*jsonschema.Schema{s.Items}
+	}
+	list := &jsonschema.Schema{Type: "array", Items: s.Items}
+	s.AnyOf = append([]*jsonschema.Schema{list}, slices.DeleteFunc(slices.Clone(one), isBlock)...) // a block is no list
+	s.Type, s.Items = "", nil
 }
+
+func isBlock(s *jsonschema.Schema) bool { return s.Type == "object" }
 
 // descriptions reads the tables of the manual: "package.Struct.Field" -> text.
 func descriptions(manual string) map[string]string {

@@ -84,7 +84,7 @@ func (c canon) json(b []byte, v reflect.Value) []byte {
 
 func (c canon) scalar(b []byte, v reflect.Value) []byte {
 	if v.Kind() == reflect.Pointer {
-		if zone, ok := v.Interface().(*time.Location); ok {
+		if zone, ok := reflect.TypeAssert[*time.Location](v); ok {
 			return quoted(b, zone.String())
 		}
 		return c.scalar(b, v.Elem())

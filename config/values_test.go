@@ -1,0 +1,373 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
+
+	"keepwatch/alerting"
+	"keepwatch/oncall"
+	"keepwatch/probe"
+	"keepwatch/reports"
+)
+
+// load writes a file and loads it; it must hold no mistake.
+func load(t *testing.T, text string, environ ...string) *File {
+	t.Helper()
+	f, err := Load(Options{Path: write(t, text), Environ: append([]string{}, environ...)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "keepwatch.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+const small = `
+version: 1
+console: {listen: 127.0.0.1:9999}
+locations: [west, central, east]
+checks:
+  - {name: front, every: 30s, timeout: 5s, retries: 2, http: {url: "http://ada:pass-word@127.0.0.1/${PART}", headers: {X-Token: "${TOKEN}"}}}
+  - {name: beat, every: 15m, locations: [west], heartbeat: {within: 26h}}
+services:
+  - {name: site, objective: 99.9%, critical: [front, beat], escalation: ladder}
+people:
+  ada: {name: Ada, email: ada@example.com, time_zone: Europe/London, pagerduty: {user: PABC123, routing_key: "${ADA_KEY}"}}
+  grace: {name: Grace}
+rotations:
+  primary: {start: 2026-01-05, people: [ada, grace]}
+escalations:
+  ladder: {levels: [{page: primary}, {page: grace}], repeat: 1}
+pagerduty: {routing_key: "file:KEYFILE"}
+`
+
+func smallFile(t *testing.T) *File {
+	t.Helper()
+	key := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(key, []byte(strings.Repeat("s", 32)+"\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return load(t, strings.ReplaceAll(small, "KEYFILE", key), "PART=path-from-env", "TOKEN=token-from-env", "ADA_KEY="+strings.Repeat("a", 32))
+}
+
+func TestDomainValues(t *testing.T) {
+	t.Parallel()
+	f := smallFile(t)
+	var beats probe.Beats
+	checks, err := f.ProbeChecks(probe.Env{Beats: &beats})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range checks {
+		if checks[i].Checker == nil {
+			t.Errorf("%s has no checker", checks[i].Name)
+		}
+		checks[i].Checker = nil
+	}
+	wantChecks := []probe.Check{
+		{
+			Name: "front", Kind: "http", Target: checks[0].Target, Every: 30 * time.Second, Timeout: 5 * time.Second, Retries: 2,
+			Quorum: 2, Locations: []string{"west", "central", "east"},
+			Spec: `{"timeout":"5s","retries":2,"http":{"url":"http://ada:xxxxx@127.0.0.1/$%7BPART%7D","method":"GET","headers":{"X-Token":"REDACTED"},"max_body":"1MiB","challenge":"fail","expect":{"status":["200-299"]}}}`,
+		},
+		{
+			Name: "beat", Kind: "heartbeat", Target: checks[1].Target, Every: 15 * time.Minute, Timeout: 10 * time.Second,
+			Quorum: 1, Locations: []string{"west"}, Spec: `{"timeout":"10s","retries":0,"heartbeat":{"within":"26h0m0s"}}`,
+		},
+	}
+	if diff := cmp.Diff(checks, wantChecks); diff != "" {
+		t.Errorf("checks (-got +want):\n%s", diff)
+	}
+	for _, c := range checks {
+		if !json.Valid([]byte(c.Spec)) {
+			t.Errorf("spec is not JSON: %s", c.Spec)
+		}
+	}
+	wantRules := []alerting.Rule{{
+		Service: "site", Confirm: 2, Recover: 2,
+		Checks: []alerting.CheckRule{
+			{Name: "front", Locations: []string{"west", "central", "east"}, Quorum: 2, Every: 30 * time.Second, Timeout: 15 * time.Second},
+			{Name: "beat", Locations: []string{"west"}, Quorum: 1, Every: 15 * time.Minute, Timeout: 10 * time.Second},
+		},
+		Policy: oncall.Policy{Name: "ladder", Repeat: 1, Levels: []oncall.Level{{Page: "primary"}, {Page: "grace", After: 10 * time.Minute}}},
+	}}
+	if diff := cmp.Diff(f.Rules(), wantRules); diff != "" {
+		t.Errorf("rules (-got +want):\n%s", diff)
+	}
+	if diff := cmp.Diff(f.ReportServices(), []reports.Service{{Name: "site", Objective: 999_000, Critical: []string{"front", "beat"}}}); diff != "" {
+		t.Errorf("services (-got +want):\n%s", diff)
+	}
+	roster := f.Roster()
+	at := time.Date(2026, 1, 6, 12, 0, 0, 0, time.UTC)
+	if got := roster.OnCall("primary", at).Person; got != "ada" {
+		t.Errorf("on call is %q, want ada", got)
+	}
+	if got := roster.People["ada"].TimeZone.String(); got != "Europe/London" {
+		t.Errorf("ada lives in %s", got)
+	}
+}
+
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	r := smallFile(t).Routes()
+	if got := r.Keys["service"].Reveal(); got != strings.Repeat("s", 32) {
+		t.Errorf("the shared key has %d characters, want 32: is the line end cut off?", len(got))
+	}
+	tests := []struct {
+		person, route string
+		own           bool
+	}{{"ada", "person:ada", true}, {"grace", "service", false}, {"", "service", false}}
+	for _, test := range tests {
+		if route, own := r.Route(test.person); route != test.route || own != test.own {
+			t.Errorf("Route(%q) = %q, %v, want %q, %v", test.person, route, own, test.route, test.own)
+		}
+	}
+	if route, _ := (Routes{}).Route("ada"); route != "" {
+		t.Errorf("without keys there is a route %q", route)
+	}
+}
+
+// TestSecretsAreNeverPrinted prints a File in every way.
+func TestSecretsAreNeverPrinted(t *testing.T) {
+	t.Parallel()
+	f := smallFile(t)
+	asJSON, err := json.Marshal([]any{f, *f, f.Checks, f.Fallback, f.PagerDuty, f.People})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	all.Write(asJSON)
+	for _, v := range []any{f, *f, f.Checks, f.Checks[0], f.People, f.Fallback, f.Checks[0].HTTP.Headers, f.PagerDuty, *f.PagerDuty, f.Routes(), f.Rules(), f.Roster(), f.specs["front"], Diff(f, smallFile(t))} {
+		fmt.Fprintf(&all, "\n%v\n%+v\n%#v\n%s\n%q\n%d", v, v, v, v, v, v)
+	}
+	slog.New(slog.NewJSONHandler(&all, nil)).Info("loaded", "config", f, "check", f.Checks[0])
+	for _, secret := range []string{"pass-word", strings.Repeat("a", 32), strings.Repeat("s", 32), "token-from-env"} {
+		if i := strings.Index(all.String(), secret); i >= 0 {
+			t.Errorf("a secret is printed: …%s", all.String()[max(i-200, 0):i+len(secret)])
+		}
+	}
+}
+
+func TestSettingsPrecedence(t *testing.T) {
+	t.Parallel()
+	const text = `
+version: 1
+data_dir: from-file
+console: {listen: 127.0.0.1:1111}
+checks: [{name: a, tcp: {address: "127.0.0.1:1"}}]
+`
+	tests := []struct {
+		name, yaml string
+		environ    []string
+		args       []string
+		want       [3]string // data_dir, database.url, console.listen
+	}{
+		{"file", text, nil, nil, [3]string{"from-file", "", "127.0.0.1:1111"}},
+		{"default", strings.ReplaceAll(text, "data_dir: from-file", ""), nil, nil, [3]string{"./data", "", "127.0.0.1:1111"}},
+		{
+			"environment over file", text,
+			[]string{"KEEPWATCH_DATA_DIR=from-env", "KEEPWATCH_CONSOLE_LISTEN=127.0.0.1:2222", "DATABASE_URL=postgres://127.0.0.1/a"},
+			nil,
+			[3]string{"from-env", "postgres://127.0.0.1/a", "127.0.0.1:2222"},
+		},
+		{
+			"our own variable over the common one", text,
+			[]string{"DATABASE_URL=postgres://127.0.0.1/a", "KEEPWATCH_DATABASE_URL=postgres://127.0.0.1/b"},
+			nil,
+			[3]string{"from-file", "postgres://127.0.0.1/b", "127.0.0.1:1111"},
+		},
+		{
+			"flag over environment", text,
+			[]string{"KEEPWATCH_DATA_DIR=from-env", "DATABASE_URL=postgres://127.0.0.1/a"},
+			[]string{"--data-dir", "from-flag", "--database-url=postgres://127.0.0.1/c", "--console-listen=127.0.0.1:3333"},
+			[3]string{"from-flag", "postgres://127.0.0.1/c", "127.0.0.1:3333"},
+		},
+		{"an empty variable is none", text, []string{"KEEPWATCH_DATA_DIR="}, nil, [3]string{"from-file", "", "127.0.0.1:1111"}},
+		{"a value is taken as it is", text, []string{"KEEPWATCH_DATA_DIR=a${b"}, nil, [3]string{"a${b", "", "127.0.0.1:1111"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			fs := pflag.NewFlagSet("test", pflag.ContinueOnError)
+			AddFlags(fs)
+			if err := fs.Parse(test.args); err != nil {
+				t.Fatal(err)
+			}
+			f, err := Load(Options{Path: write(t, test.yaml), Environ: append([]string{}, test.environ...), Flags: fs})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := [3]string{f.DataDir, f.Database.URL.Reveal(), f.Console.Listen}
+			if got != test.want {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestSettingsMistakesNameTheirOrigin(t *testing.T) {
+	t.Parallel()
+	path := write(t, "version: 1\nchecks: [{name: a, tcp: {address: \"127.0.0.1:1\"}}]\n")
+	_, err := Load(Options{Path: path, Environ: []string{"DATABASE_URL=postgres://pass-word@[::"}})
+	want := `DATABASE_URL: database.url: is not a Postgres address: write it like "postgres://user:password@host:5432/database?sslmode=require"`
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+	got := said(t, Options{Path: path, Environ: []string{"KEEPWATCH_SITE_LISTEN=127.0.0.1:1", "NEW_RELIC_LICENSE_KEY=x"}})
+	for _, want := range []string{"KEEPWATCH_SITE_LISTEN is set but the file has no site block", "NEW_RELIC_LICENSE_KEY is set but the file has no newrelic block"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no warning %q in:\n%s", want, got)
+		}
+	}
+}
+
+func TestFind(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if _, err := Load(Options{Dir: dir, Environ: []string{}}); err == nil || err.Error() != ErrNoFile.Error() {
+		t.Errorf("got %v, want ErrNoFile", err)
+	}
+	text := "version: 1\nchecks: [{name: a, tcp: {address: \"127.0.0.1:1\"}}]\n"
+	for _, name := range []string{"keepwatch.example.yaml", "keepwatch.yaml", "keepwatch.json"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if name == "keepwatch.json" {
+			break
+		}
+		f, err := Load(Options{Dir: dir, Environ: []string{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := filepath.Base(f.Path); got != name {
+			t.Errorf("found %s, want %s", got, name)
+		}
+	}
+	other := write(t, text)
+	f, err := Load(Options{Dir: dir, Environ: []string{"KEEPWATCH_CONFIG=" + other}})
+	if err != nil || f.Path != other {
+		t.Errorf("KEEPWATCH_CONFIG: %v, %v", f, err)
+	}
+	if _, err := Load(Options{Path: filepath.Join(dir, "none.yaml"), Environ: []string{}}); !os.IsNotExist(err) && !strings.Contains(fmt.Sprint(err), "no such file") {
+		t.Errorf("a missing file: %v", err)
+	}
+}
+
+func TestDiff(t *testing.T) {
+	t.Parallel()
+	const before = `
+version: 1
+data_dir: ./a
+console: {listen: 127.0.0.1:1111}
+checks:
+  - {name: same, tcp: {address: "127.0.0.1:1"}}
+  - {name: gone, tcp: {address: "127.0.0.1:1"}}
+  - {name: other, http: {url: "http://127.0.0.1/", headers: {A: one-secret}}}
+services: [{name: s, critical: [same]}]
+people: {ada: {name: Ada}}
+rotations: {primary: {start: 2026-01-05, time_zone: Europe/Berlin, people: [ada]}}
+escalations: {e: {levels: [{page: primary}]}}
+pagerduty: {routing_key: 0123456789abcdef0123456789ABCDEF}
+`
+	after := strings.NewReplacer("./a", "./b", "127.0.0.1:1111", "127.0.0.1:2222", "name: gone", "name: came", "one-secret", "two-secret",
+		"critical: [same]", "critical: [same], confirm: 3", "name: Ada", "name: Ada L", "[ada]", "[ada, grace]", "people: {ada", "people: {grace: {}, ada",
+		"page: primary}", "page: primary}, {page: ada}", "ABCDEF", "ABCDEE").Replace(before)
+	old, now := load(t, before), load(t, after)
+	if got := Diff(old, load(t, before)); !got.Empty() || got.String() != "nothing changed" {
+		t.Errorf("a file differs from itself: %s", got)
+	}
+	want := "check came added; check gone removed; check other changed; service s changed; person ada changed; person grace added; " +
+		"rotation primary changed; escalation e changed; block pagerduty changed; needs a restart: data_dir, console.listen, console.public_url"
+	if got := Diff(old, now).String(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if got := Diff(now, old).String(); strings.Contains(got, "secret") {
+		t.Errorf("a secret is shown: %s", got)
+	}
+	without := load(t, strings.ReplaceAll(before, "console: {listen: 127.0.0.1:1111}", ""))
+	if got := Diff(old, without).String(); got != "needs a restart: console" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestParseDuration(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		text string
+		want time.Duration
+		ok   bool
+	}{
+		{"30s", 30 * time.Second, true},
+		{"5m", 5 * time.Minute, true},
+		{"1h30m", 90 * time.Minute, true},
+		{"1h 30m", 90 * time.Minute, true},
+		{"2 days", 48 * time.Hour, true},
+		{"1 week", 168 * time.Hour, true},
+		{"1.5h", 90 * time.Minute, true},
+		{"250ms", 250 * time.Millisecond, true},
+		{"100µs", 100 * time.Microsecond, true},
+		{"0", 0, true},
+		{"0s", 0, true},
+		{"1 min", time.Minute, true},
+		{"30", 0, false},
+		{"", 0, false},
+		{"s", 0, false},
+		{"-5s", 0, false},
+		{"5 fortnights", 0, false},
+		{"1..5s", 0, false},
+		{"5s,", 0, false},
+		{"999999999 weeks", 0, false},
+	}
+	for _, test := range tests {
+		got, err := parseDuration(test.text)
+		if got != test.want || (err == nil) != test.ok {
+			t.Errorf("parseDuration(%q) = %v, %v, want %v, ok %v", test.text, got, err, test.want, test.ok)
+		}
+		if d, err := time.ParseDuration(test.text); err == nil && test.ok && d != got {
+			t.Errorf("%q is %v to Go and %v to us", test.text, d, got)
+		}
+	}
+}
+
+func TestParseZone(t *testing.T) {
+	t.Parallel()
+	for name := range strings.FieldsSeq(zones) {
+		if _, err := parseZone(name); err != nil {
+			t.Errorf("%s is suggested but not known: %v", name, err)
+		}
+	}
+	for text, hint := range map[string]string{
+		"Europe/Berln": `"Europe/Berlin"`, "berlin": `"Europe/Berlin"`, "New York": `"America/New_York"`,
+		"EST": "IANA", "Local": "IANA", "": "IANA", "../etc/passwd": "IANA",
+	} {
+		if _, err := parseZone(text); err == nil || !strings.Contains(err.Error(), hint) {
+			t.Errorf("parseZone(%q): %v, want a hint at %s", text, err, hint)
+		}
+	}
+}
+
+func TestNearest(t *testing.T) {
+	t.Parallel()
+	keys := []string{"name", "every", "timeout", "retries", "quorum", "locations", "http", "tcp"}
+	for word, want := range map[string]string{"naem": "name", "evry": "every", "time_out": "timeout", "htttp": "http", "zzz": "", "interval": "", "x": ""} {
+		if got := nearest(word, keys); got != want {
+			t.Errorf("nearest(%q) = %q, want %q", word, got, want)
+		}
+	}
+}
