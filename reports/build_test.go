@@ -74,9 +74,9 @@ func during(from time.Time, d time.Duration, what int16) func(time.Time) int16 {
 	}
 }
 
-func built(w Week, objective Percent, x []Interval, ledgers ...CheckLedger) ServiceReport {
+func built(w Week, x []Interval, ledgers ...CheckLedger) ServiceReport {
 	in := Input{Week: w, Now: w.To.Add(closeAfter), Timelines: map[string]Timeline{}, Excluded: map[string][]Interval{"site": x}}
-	s := Service{Name: "site", Objective: objective}
+	s := Service{Name: "site", Objective: 950_000}
 	for _, l := range ledgers {
 		s.Critical = append(s.Critical, l.Check)
 		in.Timelines[l.Check] = Fold(l, w.From.Add(-lookback), w.To, in.Now)
@@ -127,7 +127,7 @@ func TestWorkedCases(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got := built(tt.w, 950_000, tt.x, recorded("front-page", tt.w.From.Add(-lookback), tt.w.To, tt.outcome))
+			got := built(tt.w, tt.x, recorded("front-page", tt.w.From.Add(-lookback), tt.w.To, tt.outcome))
 			figures := func(r ServiceReport) []any {
 				return []any{
 					r.Availability, r.Coverage, r.AvailabilityLow, r.AvailabilityHigh,
@@ -230,7 +230,7 @@ func TestRetries(t *testing.T) {
 		l.Rows[len(l.Rows)-1-i*100].Attempts = 2
 	}
 	l.Rows[0].Attempts = 2 // before the week
-	got := built(w, 950_000, nil, l)
+	got := built(w, nil, l)
 	if got.Availability != "100.00" || got.SoftFailures != 10 || got.BadMs != 0 {
 		t.Errorf("got %s, %d soft failures, %d ms bad; want 100.00, 10, 0", got.Availability, got.SoftFailures, got.BadMs)
 	}
@@ -241,7 +241,7 @@ func TestOutageStartsAtTheFirstBadSlot(t *testing.T) {
 	t.Parallel()
 	w := week(t, "2026-W47", "UTC")
 	noon := w.From.Add(12 * time.Hour)
-	got := built(w, 950_000, nil, recorded("front-page", w.From.Add(-lookback), w.To, during(noon, 2*time.Minute, 2)))
+	got := built(w, nil, recorded("front-page", w.From.Add(-lookback), w.To, during(noon, 2*time.Minute, 2)))
 	if len(got.Outages) != 1 || !got.Outages[0].From.Equal(noon) || got.Outages[0].Ms != 120_000 || got.BadMs != 120_000 {
 		t.Errorf("got %+v and %d ms, want one outage of 120 s from noon", got.Outages, got.BadMs)
 	}
@@ -256,7 +256,7 @@ func TestCriticalPath(t *testing.T) {
 	w := week(t, "2026-W47", "UTC")
 	ten := w.From.Add(10 * time.Hour)
 	start := w.From.Add(-lookback)
-	got := built(w, 950_000, nil,
+	got := built(w, nil,
 		recorded("a", start, w.To, during(ten, time.Hour, 2)),
 		recorded("b", start, w.To, during(ten.Add(30*time.Minute), 90*time.Minute, 2)),
 		recorded("c", start, w.To, during(ten, 0, 2)))

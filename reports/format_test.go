@@ -125,7 +125,9 @@ func TestTextFits(t *testing.T) {
 	r := Build(Input{
 		Week: w, Now: w.From.Add(72 * time.Hour),
 		Services: []Service{
-			{Name: long, Objective: 999_999, Critical: []string{long}}, {Name: "perfect", Objective: Million, Critical: []string{long}}, {Name: "empty", Objective: 950_000},
+			{Name: long, Objective: 999_999, Critical: []string{long}},
+			{Name: "perfect", Objective: Million, Critical: []string{long}},
+			{Name: "empty", Objective: 950_000},
 			{Name: "short", Objective: 950_000, Critical: []string{"a"}},
 		},
 		Timelines: map[string]Timeline{

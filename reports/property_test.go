@@ -221,7 +221,7 @@ func TestUnknownNeverFlatters(t *testing.T) {
 	w := week(t, "2026-W47", "UTC")
 	rapid.Check(t, func(t *rapid.T) {
 		l := drawLedger(t, w.From)
-		before := built(w, 950_000, nil, l)
+		before := built(w, nil, l)
 		from := rapid.IntRange(0, 95).Draw(t, "from")
 		to := rapid.IntRange(from, 96).Draw(t, "to")
 		dead := rapid.Int16Range(1, 4).Draw(t, "location") // 4: all of them
@@ -229,7 +229,7 @@ func TestUnknownNeverFlatters(t *testing.T) {
 			slot := int(r.Slot.Sub(w.From) / (15 * time.Minute))
 			return slot >= from && slot < to && (dead == 4 || r.Location == dead)
 		})
-		after := built(w, 950_000, nil, l)
+		after := built(w, nil, l)
 		if after.GoodMs > before.GoodMs || after.GoodMs+after.UnknownMs < before.GoodMs+before.UnknownMs {
 			t.Fatalf("good %d..%d ms became %d..%d", before.GoodMs, before.GoodMs+before.UnknownMs, after.GoodMs, after.GoodMs+after.UnknownMs)
 		}

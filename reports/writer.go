@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -133,9 +134,9 @@ func (w *Writer) catchUp(ctx context.Context, now time.Time) error {
 		return fmt.Errorf("list reports: %w", err)
 	}
 	var errs []error
-	for i := len(open) - 1; i >= 0; i-- {
-		if err := w.write(ctx, open[i], s.Services, saved, now); err != nil {
-			errs = append(errs, fmt.Errorf("report of %s: %w", open[i], err))
+	for _, week := range slices.Backward(open) {
+		if err := w.write(ctx, week, s.Services, saved, now); err != nil {
+			errs = append(errs, fmt.Errorf("report of %s: %w", week, err))
 		}
 	}
 	return errors.Join(errs...)

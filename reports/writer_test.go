@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -108,15 +107,13 @@ func (p *postbox) log() string {
 	return strings.Join(p.got, " ")
 }
 
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
-
-func newWriter(s *shelf, where, send string, tb testing.TB, senders ...Sender) *Writer {
+func newWriter(tb testing.TB, s *shelf, where, send string, senders ...Sender) *Writer {
 	tb.Helper()
 	settings := Settings{Zone: zone(tb, where), Services: []Service{{Name: "site", Objective: 950_000, Critical: []string{"front-page"}}}}
 	if err := settings.Send.UnmarshalText([]byte(send)); err != nil {
 		tb.Fatal(err)
 	}
-	return &Writer{Store: s, Settings: func() Settings { return settings }, Senders: senders, Log: quiet()}
+	return &Writer{Store: s, Settings: func() Settings { return settings }, Senders: senders, Log: slog.New(slog.DiscardHandler)}
 }
 
 // runFor runs writers for d of the bubble's time and waits until they have ended.
@@ -141,7 +138,7 @@ func TestWriterWritesEachWeekOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, box := &shelf{begun: time.Now()}, &postbox{}
-		runFor(t, 16*24*time.Hour, newWriter(s, "America/New_York", "Monday 09:00", t, box))
+		runFor(t, 16*24*time.Hour, newWriter(t, s, "America/New_York", "Monday 09:00", box))
 		want := "1999-W52 at 2000-01-03T14:00, 2000-W01 at 2000-01-10T14:00"
 		if got := s.log(); got != want {
 			t.Errorf("got %s, want %s", got, want)
@@ -162,16 +159,16 @@ func TestWriterCatchesUpAfterDowntime(t *testing.T) {
 		if err := s.Save(t.Context(), Report{Week: "1999-W50", Zone: "UTC", Revision: 1}, time.Now()); err != nil {
 			t.Fatal(err)
 		}
-		runFor(t, time.Minute, newWriter(s, "UTC", "Monday 09:00", t, box))
+		runFor(t, time.Minute, newWriter(t, s, "UTC", "Monday 09:00", box))
 		// Begun on 12 December, in W49; W48 and before had nobody watching, W50 was written.
 		if got, want := box.log(), "1999-W49 1999-W51"; got != want {
 			t.Errorf("sent %s, want %s", got, want)
 		}
-		runFor(t, 20*time.Minute, newWriter(s, "UTC", "Monday 09:00", t, box), newWriter(s, "UTC", "Monday 09:00", t, box))
+		runFor(t, 20*time.Minute, newWriter(t, s, "UTC", "Monday 09:00", box), newWriter(t, s, "UTC", "Monday 09:00", box))
 		if got, want := box.log(), "1999-W49 1999-W51"; got != want {
 			t.Errorf("after a restart: sent %s, want %s", got, want)
 		}
-		runFor(t, 20*time.Minute, newWriter(s, "Europe/Berlin", "Monday 09:00", t, box))
+		runFor(t, 20*time.Minute, newWriter(t, s, "Europe/Berlin", "Monday 09:00", box))
 		if got, want := box.log(), "1999-W49 1999-W51"; got != want {
 			t.Errorf("after another zone was set: sent %s, want %s", got, want)
 		}
@@ -182,7 +179,7 @@ func TestTwoWritersSendOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, box := &shelf{begun: time.Now()}, &postbox{}
-		runFor(t, 3*24*time.Hour, newWriter(s, "UTC", "Monday 09:00", t, box), newWriter(s, "UTC", "Monday 09:00", t, box))
+		runFor(t, 3*24*time.Hour, newWriter(t, s, "UTC", "Monday 09:00", box), newWriter(t, s, "UTC", "Monday 09:00", box))
 		if got, want := box.log(), "1999-W52"; got != want {
 			t.Errorf("sent %q, want %q", got, want)
 		}
@@ -193,7 +190,7 @@ func TestWriterGoesOnAfterErrors(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, box := &shelf{begun: time.Now(), down: 12}, &postbox{down: 2}
-		runFor(t, 3*24*time.Hour, newWriter(s, "UTC", "Monday 00:00", t, box))
+		runFor(t, 3*24*time.Hour, newWriter(t, s, "UTC", "Monday 00:00", box))
 		if len(s.saved) != 1 || s.saved[0].Written.After(time.Date(2000, 1, 3, 3, 0, 0, 0, time.UTC)) {
 			t.Errorf("got %s, want one report soon after 2000-01-03T00:15", s.log())
 		}
@@ -202,7 +199,7 @@ func TestWriterGoesOnAfterErrors(t *testing.T) {
 		}
 		dead := &postbox{down: 1000}
 		s2 := &shelf{begun: time.Now().AddDate(0, 0, -8)}
-		runFor(t, 24*time.Hour, newWriter(s2, "UTC", "Monday 00:00", t, dead))
+		runFor(t, 24*time.Hour, newWriter(t, s2, "UTC", "Monday 00:00", dead))
 		if got, want := 1000-dead.down, sendTries*len(s2.saved); got != want || got == 0 {
 			t.Errorf("got %d tries for %s, want %d", got, s2.log(), want)
 		}
