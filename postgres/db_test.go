@@ -54,8 +54,10 @@ func TestMigrate(t *testing.T) {
 	}{
 		{name: "again is nothing", first: []string{good}, second: []string{good}},
 		{name: "one more", first: []string{good}, second: []string{good, `CREATE TABLE b (n int4)`}},
-		{name: "an older program", first: []string{good, good[:0] + `CREATE TABLE b (n int4)`}, second: []string{good},
-			want: "its schema has 0002_step.sql, this program knows up to 0001", is: postgres.ErrNewer},
+		{
+			name: "an older program", first: []string{good, `CREATE TABLE b (n int4)`}, second: []string{good},
+			want: "its schema has 0002_step.sql, this program knows up to 0001", is: postgres.ErrNewer,
+		},
 		{name: "an edited file", first: []string{good}, second: []string{edited}, want: "0001_step.sql was changed after"},
 		{name: "a mistake", first: []string{good}, second: []string{good, broken}, want: "migration 0002_step.sql: "},
 	}
@@ -223,8 +225,8 @@ func TestLeadHandsOver(t *testing.T) {
 	lost := make(chan string, 10)
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
-	start := func(ctx context.Context, who string) {
-		lead := pgtest.Open(t, dsn).Lead("pager", func(ctx context.Context) error {
+	start := func(ctx context.Context, db *postgres.DB, who string) {
+		lead := db.Lead("pager", func(ctx context.Context) error {
 			leading <- who
 			<-ctx.Done()
 			lost <- who
@@ -237,11 +239,11 @@ func TestLeadHandsOver(t *testing.T) {
 		})
 	}
 	firstCtx, stopFirst := context.WithCancel(ctx)
-	start(firstCtx, "first")
+	start(firstCtx, pgtest.Open(t, dsn), "first")
 	if got := receive(t, leading); got != "first" {
 		t.Fatalf("leading: got %s, want first", got)
 	}
-	start(ctx, "second")
+	start(ctx, pgtest.Open(t, dsn), "second")
 	holder := `SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND granted
 		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
 	eventually(t, "both have their pool's session and one for the lead", func() bool {

@@ -5,6 +5,10 @@
 // and ends with the test binary, also when that is killed. Set
 // KEEPWATCH_TEST_DSN to use a server that already runs (the role must be allowed
 // to create databases), or KEEPWATCH_POSTGRES_BIN to choose the programs.
+//
+// For a story in a synctest bubble call [DSN] before the bubble and [Open]
+// inside it: a pool's goroutines must be those of one side. End a context there
+// only after synctest.Wait, or the connection of a running query is cut.
 package pgtest
 
 import (
@@ -32,8 +36,8 @@ const (
 )
 
 // New returns a fresh, migrated database, dropped when the test ends. Without
-// Postgres programs the test fails; with -short it is skipped. Call it outside
-// synctest bubbles: its pool keeps real goroutines.
+// Postgres programs the test fails; with -short it is skipped. Not for synctest
+// bubbles: see the package's comment.
 func New(tb testing.TB) *postgres.DB {
 	tb.Helper()
 	return Open(tb, DSN(tb))
