@@ -280,7 +280,7 @@ func (r *Runner) serve(e *entry, now instant, t *turn) {
 	}()
 	if !e.plan.timely(now.mono) {
 		g := gap{cause: causeMissed}
-		if now.mono < e.plan.end() {
+		if now.mono < e.plan.end() && !e.waiting {
 			g.cause, g.lag = causeLate, now.mono-e.plan.due
 		}
 		e.waiting = false
