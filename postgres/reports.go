@@ -169,21 +169,14 @@ func (s Reports) Incidents(ctx context.Context, service string, from, to time.Ti
 		var f reports.IncidentFact
 		var started, opened, acknowledged, resolved *time.Time
 		err := row.Scan(&f.ID, &started, &opened, &acknowledged, &resolved, &f.AckBy, &f.Checks, &f.Pages)
-		f.Started, f.Opened = orZero(started), orZero(opened)
-		f.Acknowledged, f.Resolved = orZero(acknowledged), orZero(resolved)
+		f.Started, f.Opened = instant(started), instant(opened)
+		f.Acknowledged, f.Resolved = instant(acknowledged), instant(resolved)
 		return f, err
 	})
 	if err != nil {
 		return nil, translate(fmt.Errorf("read incidents: %w", err))
 	}
 	return facts, nil
-}
-
-func orZero(t *time.Time) time.Time {
-	if t == nil {
-		return time.Time{}
-	}
-	return *t
 }
 
 const sqlReportSave = `
@@ -246,8 +239,8 @@ func (s Reports) Load(ctx context.Context, week, zone string, revision int) (rep
 const sqlReportList = `
 SELECT w.week, w.zone, w.revision, w.written_at
 FROM weekly_report w
-WHERE w.zone = @zone
-ORDER BY w.week DESC, w.revision DESC
+WHERE (@zone::text = '' OR w.zone = @zone)
+ORDER BY w.week DESC, w.zone, w.revision DESC
 LIMIT @limit`
 
 // List implements [reports.Store].
