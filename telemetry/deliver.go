@@ -93,8 +93,9 @@ func (d *deliverer) work(ctx context.Context, now time.Time) error {
 func (c *Client) feed(ctx context.Context, now time.Time) error {
 	app := c.app.Load()
 	room, size := c.wire.room(now)
-	// Before it is connected the agent swallows events without a word.
-	if room == 0 || size == 0 || !c.wire.isConnected() || app.WaitForConnection(0) != nil {
+	// Without a run the agent swallows events without a word. That its last post
+	// failed is no reason to wait: the next one is how we learn that it mended.
+	if room == 0 || size == 0 || app.WaitForConnection(0) != nil {
 		return nil
 	}
 	lease := c.wire.lease()
@@ -224,7 +225,7 @@ func (c *Client) tellIncidents(ctx context.Context, now time.Time) error {
 	for i, t := range ts {
 		es[i] = event.FromTransition(t)
 	}
-	if err := c.parts.Ledger.Told(ctx, ts, es); err != nil {
+	if err := c.parts.Ledger.Told(ctx, ts, es, now); err != nil {
 		return fmt.Errorf("store incident events: %w", err)
 	}
 	return nil

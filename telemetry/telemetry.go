@@ -51,7 +51,7 @@ type Ledger interface {
 	// Untold returns up to limit timeline entries since `since` that were not told yet, oldest first.
 	Untold(ctx context.Context, since time.Time, limit int) ([]event.Transition, error)
 	// Told stores events and notes in one transaction that these entries were told.
-	Told(ctx context.Context, ts []event.Transition, es []event.Event) error
+	Told(ctx context.Context, ts []event.Transition, es []event.Event, now time.Time) error
 }
 
 // Parts are what a Client works with. Outbox and Log are needed; the rest may be left out.

@@ -76,7 +76,8 @@ func NewAuthority(hosts ...string) (*Authority, error) {
 type Server struct {
 	Addr string // host:port, for newrelic.host
 	srv  *http.Server
-	done chan error
+	done chan struct{} // closed when it has stopped
+	err  error         // why, read after done
 }
 
 // Serve listens on addr (host:port; port 0 picks one) and serves h until Close.
@@ -85,21 +86,26 @@ func (a *Authority) Serve(ctx context.Context, addr string, h http.Handler) (*Se
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	s := &Server{Addr: l.Addr().String(), done: make(chan error, 1)}
+	s := &Server{Addr: l.Addr().String(), done: make(chan struct{})}
 	s.srv = &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second,
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{a.leaf}, MinVersion: tls.VersionTLS12},
 		ErrorLog:  log.New(io.Discard, "", 0), // broken handshakes and aborted calls are part of the play
 	}
-	go func() { s.done <- s.srv.ServeTLS(l, "", "") }() // ended and awaited by Close
+	go func() { // ended and awaited by Close
+		defer close(s.done)
+		s.err = s.srv.ServeTLS(l, "", "")
+	}()
 	return s, nil
 }
 
 // Close stops at once: open calls are cut, the port is free when it returns.
+// Closing twice is closing once.
 func (s *Server) Close() error {
 	err := s.srv.Close()
-	if served := <-s.done; !errors.Is(served, http.ErrServerClosed) {
-		err = errors.Join(err, served)
+	<-s.done
+	if !errors.Is(s.err, http.ErrServerClosed) {
+		err = errors.Join(err, s.err)
 	}
 	return err
 }
