@@ -49,14 +49,45 @@ func (d *daemon) Status(ctx context.Context) (web.Status, error) {
 	}
 	for _, c := range f.Checks {
 		kind, name := c.Kind()
-		cs := web.CheckStatus{Name: c.Name, Kind: name, Target: kind.Target(), State: upDown(states[c.Name])}
+		cs := web.CheckStatus{Name: c.Name, Kind: name, Target: kind.Target()}
 		for _, l := range c.Locations {
 			cs.Locations = append(cs.Locations, d.recent.Location(c.Name, l))
 		}
+		// The engine knows critical checks only; of the others the last looks tell.
+		state, known := states[c.Name]
+		if !known {
+			state = lastSeen(c, cs.Locations, now)
+		}
+		cs.State = upDown(state)
 		st.Checks = append(st.Checks, cs)
 	}
 	st.OnCall = shiftsNow(f.Roster(), now)
 	return st, nil
+}
+
+// lastSeen is the state of a check by the last fresh look of each location: bad
+// when the quorum failed, good when the quorum cannot fail any more.
+func lastSeen(c config.Check, looks []web.LocationStatus, now time.Time) probe.Outcome {
+	good, bad := 0, 0
+	for _, l := range looks {
+		if now.Sub(l.Last.Started) > 2*c.Every+c.Timeout {
+			continue
+		}
+		switch l.Last.Outcome {
+		case probe.Good:
+			good++
+		case probe.Bad:
+			bad++
+		case probe.Unknown:
+		}
+	}
+	switch {
+	case bad >= c.Quorum:
+		return probe.Bad
+	case good > len(looks)-c.Quorum:
+		return probe.Good
+	}
+	return probe.Unknown
 }
 
 // shiftsNow returns who is on call in every rotation, by name.

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"keepwatch/alerting"
+	"keepwatch/config"
 	"keepwatch/telemetry"
 	"keepwatch/telemetry/event"
 	"keepwatch/web"
@@ -89,7 +91,7 @@ func (d *daemon) pagingLine(now time.Time) web.Line {
 	if st := d.failover.State(); st.Mode == alerting.OnMemory {
 		problems = append(problems, "neither the database nor the spool takes pages; they are sent from memory and would not survive a restart: free disk space under data_dir")
 	}
-	if len(d.channels.byName()) == 0 {
+	if len(d.channels.byName()) == 0 && d.somebodyExpectsPages() {
 		problems = append(problems, "nobody can be paged: set pagerduty.routing_key or a fallback channel")
 	}
 	if len(problems) > 0 {
@@ -97,6 +99,11 @@ func (d *daemon) pagingLine(now time.Time) web.Line {
 	}
 	st := d.deliverer.Stats()
 	return web.Line{Name: "paging", Level: web.OK, Text: fmt.Sprintf("leading; %d pages accepted, %d attempts repeated, %d fallbacks", st.Accepted, st.Retried, st.Fallbacks)}
+}
+
+// somebodyExpectsPages reports whether any service names an escalation.
+func (d *daemon) somebodyExpectsPages() bool {
+	return slices.ContainsFunc(d.present.Load().Services, func(s config.Service) bool { return s.Escalation != "" })
 }
 
 // target describes a check for New Relic.

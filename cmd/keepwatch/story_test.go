@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -189,10 +190,14 @@ func (p *phone) Send(_ context.Context, page alerting.Page) alerting.Receipt {
 	return alerting.Receipt{Class: alerting.Taken, Status: 202}
 }
 
-// heard lists the rings as "action person via channel".
+// heard lists the rings as "action person via channel"; those of one moment, which
+// leave side by side, by name.
 func (p *phone) heard() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	slices.SortStableFunc(p.rings, func(a, b ring) int {
+		return cmp.Or(cmp.Compare(a.after/time.Second, b.after/time.Second), cmp.Compare(a.page.Person, b.page.Person))
+	})
 	var out []string
 	for _, r := range p.rings {
 		out = append(out, fmt.Sprintf("%s %s via %s", r.page.Action, r.page.Person, r.page.Channel))
@@ -329,20 +334,20 @@ func TestStoryPrimarySilentSecondaryPaged(t *testing.T) {
 		n.wait(time.Minute)
 		n.expect("trigger ada via pagerduty")
 		if d := n.phone.at(0) - failed; d > storyInterval+5*time.Second {
-			t.Errorf("paged %v after the failure: confirming must cost seconds, not a second interval", d)
+			n.t.Errorf("paged %v after the failure: confirming must cost seconds, not a second interval", d)
 		}
 		n.wait(8*time.Minute + 30*time.Second)
 		n.expect("trigger ada via pagerduty")
 		n.wait(time.Minute)
 		n.expect("trigger ada via pagerduty", "trigger grace via pagerduty")
 		if late := n.phone.at(1) - n.phone.at(0) - 10*time.Minute; late < 0 || late > time.Second {
-			t.Errorf("the second level came %v after its time", late)
+			n.t.Errorf("the second level came %v after its time", late)
 		}
 		n.down.Store(false)
 		n.wait(time.Minute)
 		n.expect("trigger ada via pagerduty", "trigger grace via pagerduty", "resolve ada via pagerduty", "resolve grace via pagerduty")
 		if got := n.stored(); len(got) != 1 || got[0].State != alerting.Resolved {
-			t.Errorf("Postgres holds %+v, want one resolved incident", got)
+			n.t.Errorf("Postgres holds %+v, want one resolved incident", got)
 		}
 	})
 }
@@ -353,17 +358,17 @@ func TestStoryAckThenResolve(t *testing.T) {
 		n.down.Store(true)
 		n.wait(time.Minute)
 		id := n.stored()[0].ID
-		if err := n.engine.Ack(t.Context(), id, "ada", time.Now().UTC()); err != nil {
-			t.Fatal(err)
+		if err := n.engine.Ack(n.t.Context(), id, "ada", time.Now().UTC()); err != nil {
+			n.t.Fatal(err)
 		}
 		n.wait(time.Hour)
-		n.expect("trigger ada via pagerduty")
+		n.expect("trigger ada via pagerduty", "acknowledge ada via pagerduty")
 		n.down.Store(false)
 		n.wait(time.Minute)
-		n.expect("trigger ada via pagerduty", "resolve ada via pagerduty")
+		n.expect("trigger ada via pagerduty", "acknowledge ada via pagerduty", "resolve ada via pagerduty")
 		got := n.stored()[0]
 		if got.AckBy != "ada" || got.State != alerting.Resolved {
-			t.Errorf("got %+v, want resolved and acknowledged by ada", got)
+			n.t.Errorf("got %+v, want resolved and acknowledged by ada", got)
 		}
 	})
 }
@@ -375,7 +380,7 @@ func TestStoryOneLocationOnly(t *testing.T) {
 		n.wait(2 * time.Hour)
 		n.expect()
 		if got := n.stored(); len(got) != 0 {
-			t.Errorf("one location of three opened %+v", got)
+			n.t.Errorf("one location of three opened %+v", got)
 		}
 		n.blind.Store(&[]string{"west", "east"})
 		n.wait(time.Minute)
@@ -418,7 +423,7 @@ func TestStoryPostgresAway(t *testing.T) {
 		n.wait(2 * time.Minute)
 		n.expect("trigger ada via pagerduty")
 		if d := n.phone.at(0) - failed; d > storyInterval+10*time.Second {
-			t.Errorf("without Postgres the page took %v", d)
+			n.t.Errorf("without Postgres the page took %v", d)
 		}
 		n.down.Store(false)
 		n.wait(time.Minute)
@@ -433,10 +438,10 @@ func TestStoryPostgresAway(t *testing.T) {
 		n.expect("trigger ada via pagerduty", "resolve ada via pagerduty", "trigger ada via pagerduty", "resolve ada via pagerduty")
 		got := n.stored()
 		if len(got) != 2 || got[0].State != alerting.Resolved || got[1].State != alerting.Resolved {
-			t.Errorf("Postgres holds %+v, want two resolved incidents", got)
+			n.t.Errorf("Postgres holds %+v, want two resolved incidents", got)
 		}
 		if p := n.recorder.Pending(); p > 3 {
-			t.Errorf("%d results still wait after the return", p)
+			n.t.Errorf("%d results still wait after the return", p)
 		}
 	})
 }
@@ -490,7 +495,7 @@ func TestStoryPagerDown(t *testing.T) {
 		slices.Sort(got)
 		want := []string{"resolve ada via mail", "resolve ada via pagerduty", "trigger ada via mail", "trigger ada via pagerduty"}
 		if !slices.Equal(got, want) {
-			t.Errorf("got %v, want %v", got, want)
+			n.t.Errorf("got %v, want %v", got, want)
 		}
 	})
 }
