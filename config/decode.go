@@ -50,14 +50,15 @@ type decoder struct {
 	unset    map[string]string // path -> the variable that it names and that is not set
 	hidden   []secret          // texts that no message may show
 	values   int
-	dropped  int  // findings beyond maxFindings
-	full     bool // maxValues was reached and said
+	inside   map[*yaml.Node]bool // what aliases that are being followed point to
+	dropped  int                 // findings beyond maxFindings
+	full     bool                // maxValues was reached and said
 }
 
 func newDecoder(env map[string]string, overrides map[string]override) *decoder {
 	return &decoder{
 		env: env, overrides: overrides, marks: map[string]Mark{}, names: map[string]string{},
-		origins: map[string]string{}, broken: map[string]bool{}, unset: map[string]string{},
+		origins: map[string]string{}, inside: map[*yaml.Node]bool{}, broken: map[string]bool{}, unset: map[string]string{},
 	}
 }
 
@@ -100,10 +101,12 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string, depth int) 
 		d.scalar(n, v, path, words, example)
 		return
 	}
-	switch v.Kind() {
-	case reflect.Pointer:
+	if v.Kind() == reflect.Pointer {
 		v.Set(reflect.New(v.Type().Elem()))
-		d.decode(n, v.Elem(), path, depth+1)
+		v = v.Elem()
+	}
+	defer d.hold(n)()
+	switch v.Kind() {
 	case reflect.Struct:
 		d.structure(n, v, path, depth)
 	case reflect.Map:
@@ -131,9 +134,19 @@ func (d *decoder) enter(n *yaml.Node, path string, depth int) (*yaml.Node, bool)
 		return nil, false
 	}
 	if n.Kind == yaml.AliasNode {
-		return n.Alias, n.Alias != nil
+		n = n.Alias
 	}
-	return n, true
+	if d.inside[n] {
+		d.fail(path, "is a part of itself (an alias must not stand inside what it names)")
+		return nil, false
+	}
+	return n, n != nil
+}
+
+// hold marks a block or list as being decoded, until the returned function is called.
+func (d *decoder) hold(n *yaml.Node) (release func()) {
+	d.inside[n] = n.Kind != yaml.ScalarNode // a single value may stand for a list of itself
+	return func() { delete(d.inside, n) }
 }
 
 // pair is one key of a block with its value.
@@ -144,6 +157,7 @@ type pair struct{ key, value *yaml.Node }
 func (d *decoder) pairs(n *yaml.Node, path string, depth int) []pair {
 	var own, merged []pair
 	seen := map[string]bool{}
+	d.values += len(n.Content) / 2 // so that merging is counted too
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		if key.Kind == yaml.AliasNode && key.Alias != nil {
@@ -178,8 +192,10 @@ func (d *decoder) merge(n *yaml.Node, path string, depth int) []pair {
 	case !ok:
 		return nil
 	case n.Kind == yaml.MappingNode:
+		defer d.hold(n)()
 		return d.pairs(n, path, depth)
 	case n.Kind == yaml.SequenceNode:
+		defer d.hold(n)()
 		var all []pair
 		for _, one := range n.Content {
 			all = append(all, d.merge(one, path, depth+1)...)
