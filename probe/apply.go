@@ -42,7 +42,7 @@ func (r *Runner) wanted(checks []Check) map[key]*Check {
 	for i := range checks {
 		c := checks[i]
 		if c.Every <= 0 || c.Timeout <= 0 || c.Checker == nil {
-			r.Log.Error("check cannot run without interval, timeout and checker", "check", c.Name) //nolint:contextcheck // there is none
+			r.Log.Error("check cannot run without interval, timeout and checker", "check", c.Name)
 			continue
 		}
 		for _, location := range c.Locations {

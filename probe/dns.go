@@ -39,7 +39,7 @@ type DNSExpect struct {
 }
 
 // dnsTypes are the types of record that a check may ask for.
-var dnsTypes = []string{"A", "AAAA", "CNAME", "MX", "TXT", "NS", "SOA", "SRV"}
+const dnsTypes = "A, AAAA, CNAME, MX, TXT, NS, SOA, SRV"
 
 // Target returns the type and the name.
 func (d *DNS) Target() string {
@@ -70,8 +70,8 @@ func (d *DNS) Validate(report func(path, msg string)) {
 	} else if _, ok := dns.IsDomainName(d.Name); !ok {
 		report("name", fmt.Sprintf("%q is not a domain name: write one such as photos.example.com", d.Name))
 	}
-	if d.Type != "" && !slices.Contains(dnsTypes, d.Type) {
-		report("type", fmt.Sprintf("%q is not a type of record: write one of %s", d.Type, strings.Join(dnsTypes, ", ")))
+	if d.Type != "" && !slices.Contains(strings.Split(dnsTypes, ", "), d.Type) {
+		report("type", fmt.Sprintf("%q is not a type of record: write one of %s", d.Type, dnsTypes))
 	}
 	if d.Server != "" && net.ParseIP(d.Server) == nil {
 		validateAddress("server", d.Server, report)

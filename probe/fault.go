@@ -97,7 +97,7 @@ func netFault(ctx context.Context, err error, phase string) (fault Fault, blind 
 	case isTLS(err):
 		fault.Class, fault.Phase = ClassTLS, phaseTLS
 		fault.Message = tlsMessage(err)
-	case errors.As(err, &dnsErr) && !(dnsErr.IsTimeout && ctx.Err() != nil):
+	case errors.As(err, &dnsErr) && (!dnsErr.IsTimeout || ctx.Err() == nil):
 		fault.Class, fault.Phase = ClassDNS, phaseDNS
 		fault.Message = dnsMessage(dnsErr)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),

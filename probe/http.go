@@ -172,6 +172,20 @@ func (h *HTTP) validateExpect(report func(path, msg string)) {
 			report("expect.headers."+name, fmt.Sprintf("%q is not a header name: use letters, digits and dashes", name))
 		}
 	}
+	h.validateSizes(report)
+	if h.Method == http.MethodHead && (e.MinSize != 0 || len(e.BodyContains)+len(e.BodyMatches)+len(e.JSON) != 0) {
+		report("method", "HEAD has no body to look at: use GET, or leave the expectations on the body out")
+	}
+	validateLatency(e.LatencyUnder, report)
+	if e.TLSDaysLeft < 0 {
+		report("expect.tls_days_left", fmt.Sprintf("%d days is negative: write 0 or more, such as 14", e.TLSDaysLeft))
+	} else if e.TLSDaysLeft > 0 && strings.HasPrefix(h.URL, "http:") && h.Redirects.Hops() == 0 {
+		report("expect.tls_days_left", "an http address has no certificate: use https, or leave this out")
+	}
+}
+
+func (h *HTTP) validateSizes(report func(path, msg string)) {
+	e := &h.Expect
 	limit := h.MaxBody
 	if limit == 0 {
 		limit = defaultMaxBody
@@ -184,15 +198,6 @@ func (h *HTTP) validateExpect(report func(path, msg string)) {
 	}
 	if e.MaxSize != 0 && e.MaxSize < e.MinSize {
 		report("expect.max_size", fmt.Sprintf("%s is smaller than min_size %s: swap them", e.MaxSize, e.MinSize))
-	}
-	if h.Method == http.MethodHead && (e.MinSize != 0 || len(e.BodyContains)+len(e.BodyMatches)+len(e.JSON) != 0) {
-		report("method", "HEAD has no body to look at: use GET, or leave the expectations on the body out")
-	}
-	validateLatency(e.LatencyUnder, report)
-	if e.TLSDaysLeft < 0 {
-		report("expect.tls_days_left", fmt.Sprintf("%d days is negative: write 0 or more, such as 14", e.TLSDaysLeft))
-	} else if e.TLSDaysLeft > 0 && strings.HasPrefix(h.URL, "http:") && h.Redirects.Hops() == 0 {
-		report("expect.tls_days_left", "an http address has no certificate: use https, or leave this out")
 	}
 }
 

@@ -199,8 +199,7 @@ func (c *httpChecker) failed(ctx context.Context, trace *httpTrace, resp *http.R
 	if resp != nil { // the last redirect; its body is closed
 		look.Code = resp.StatusCode
 	}
-	var urlErr *url.Error
-	if errors.As(err, &urlErr) {
+	if urlErr, ok := errors.AsType[*url.Error](err); ok {
 		err = urlErr.Err // the rest of its text is the address, which may hold a token
 	}
 	switch {

@@ -314,7 +314,9 @@ func TestDeadline(t *testing.T) {
 
 func TestDisguise(t *testing.T) {
 	t.Parallel()
-	page := func(title string) string { return "<!DOCTYPE html><html><head><title>" + title + "</title></head></html>" }
+	page := func(title string) string {
+		return "<!DOCTYPE html><html><head><title>" + title + "</title></head></html>"
+	}
 	tests := []struct {
 		name, contentType, body string
 		header                  [2]string
@@ -387,15 +389,18 @@ func newAuthority(t *testing.T) *authority {
 	return a
 }
 
-// issue makes a certificate for a name that is valid until notAfter.
-func (a *authority) issue(t *testing.T, name string, notAfter time.Time) tls.Certificate {
+// certName is the name on every certificate of the tests.
+const certName = "photos.test"
+
+// issue makes a certificate that is valid until notAfter.
+func (a *authority) issue(t *testing.T, notAfter time.Time) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: certName}, DNSNames: []string{certName},
 		NotBefore: time.Now().AddDate(0, 0, -30), NotAfter: notAfter, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
@@ -419,11 +424,12 @@ func serve(t *testing.T, cert tls.Certificate, maxVersion uint16) string {
 func TestCertificates(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
-	const name = "photos.test"
-	in := func(days int) time.Time { return time.Now().Add(time.Duration(days)*24*time.Hour + time.Hour).Truncate(time.Second) }
-	long, short, over := serve(t, ca.issue(t, name, in(90)), 0), serve(t, ca.issue(t, name, in(9)), 0), serve(t, ca.issue(t, name, in(-2)), 0)
-	old := serve(t, ca.issue(t, name, in(90)), tls.VersionTLS12)
-	trust := TLSClient{CAFile: ca.file, ServerName: name}
+	in := func(days int) time.Time {
+		return time.Now().Add(time.Duration(days)*24*time.Hour + time.Hour).Truncate(time.Second)
+	}
+	long, short, over := serve(t, ca.issue(t, in(90)), 0), serve(t, ca.issue(t, in(9)), 0), serve(t, ca.issue(t, in(-2)), 0)
+	old := serve(t, ca.issue(t, in(90)), tls.VersionTLS12)
+	trust := TLSClient{CAFile: ca.file, ServerName: certName}
 	tests := []struct {
 		name  string
 		kind  Kind
@@ -435,17 +441,17 @@ func TestCertificates(t *testing.T) {
 		{"https, ends soon", &HTTP{URL: "https://" + short, TLS: trust, Expect: HTTPExpect{TLSDaysLeft: 14}}, ClassTLS, in(9).UTC().Format(time.RFC3339), in(9)},
 		{"https, ends soon, nobody asked", &HTTP{URL: "https://" + short, TLS: trust}, "", "", in(9)},
 		{"https, over", &HTTP{URL: "https://" + over, TLS: trust}, ClassTLS, "is valid from", time.Time{}},
-		{"https, unknown authority", &HTTP{URL: "https://" + long, TLS: TLSClient{ServerName: name}}, ClassTLS, "unknown authority", time.Time{}},
+		{"https, unknown authority", &HTTP{URL: "https://" + long, TLS: TLSClient{ServerName: certName}}, ClassTLS, "unknown authority", time.Time{}},
 		{"https, other name", &HTTP{URL: "https://" + long, TLS: TLSClient{CAFile: ca.file, ServerName: "other.test"}}, ClassTLS, "does not fit", time.Time{}},
 		{"https, not verified", &HTTP{URL: "https://" + over, TLS: TLSClient{SkipVerify: true}}, "", "", in(-2)},
-		{"tls", &TLS{Address: long, ServerName: name, CAFile: ca.file, DaysLeft: 90}, "", "", in(90)},
-		{"tls, two weeks by default", &TLS{Address: short, ServerName: name, CAFile: ca.file}, ClassTLS, "less than 14 days", in(9)},
-		{"tls, over", &TLS{Address: over, ServerName: name, CAFile: ca.file}, ClassTLS, "is valid from", time.Time{}},
+		{"tls", &TLS{Address: long, ServerName: certName, CAFile: ca.file, DaysLeft: 90}, "", "", in(90)},
+		{"tls, two weeks by default", &TLS{Address: short, ServerName: certName, CAFile: ca.file}, ClassTLS, "less than 14 days", in(9)},
+		{"tls, over", &TLS{Address: over, ServerName: certName, CAFile: ca.file}, ClassTLS, "is valid from", time.Time{}},
 		{"tls, other name", &TLS{Address: long, ServerName: "other.test", CAFile: ca.file}, ClassTLS, "does not fit", time.Time{}},
 		{"tls, name of the address", &TLS{Address: long, CAFile: ca.file}, ClassTLS, "", time.Time{}},
-		{"tls, version as wished", &TLS{Address: old, ServerName: name, CAFile: ca.file}, "", "", in(90)},
-		{"tls, old version", &TLS{Address: old, ServerName: name, CAFile: ca.file, MinVersion: tls.VersionTLS13}, ClassTLS, "version", time.Time{}},
-		{"tls, slow", &TLS{Address: long, ServerName: name, CAFile: ca.file, LatencyUnder: 1}, ClassLatency, "took 1ns or more", in(90)},
+		{"tls, version as wished", &TLS{Address: old, ServerName: certName, CAFile: ca.file}, "", "", in(90)},
+		{"tls, old version", &TLS{Address: old, ServerName: certName, CAFile: ca.file, MinVersion: tls.VersionTLS13}, ClassTLS, "version", time.Time{}},
+		{"tls, slow", &TLS{Address: long, ServerName: certName, CAFile: ca.file, LatencyUnder: 1}, ClassLatency, "took 1ns or more", in(90)},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {

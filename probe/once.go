@@ -115,7 +115,7 @@ func shortTime(d time.Duration) string {
 // wrap writes text in lines of at most 80 columns.
 func wrap(b *strings.Builder, text string) {
 	column := 0
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		n := utf8.RuneCountInString(word)
 		switch {
 		case column == 0:

@@ -153,11 +153,7 @@ func (r *Runner) loop(ctx context.Context, looks *sync.WaitGroup) {
 			r.send(res)
 		}
 		for _, f := range t.flights {
-			looks.Add(1)
-			go func() { // ends soon after ctx does; joined in shut
-				defer looks.Done()
-				r.fly(ctx, f)
-			}()
+			looks.Go(func() { r.fly(ctx, f) }) // ends soon after ctx does; joined in shut
 		}
 		timer.Reset(t.wait)
 	}

@@ -149,9 +149,9 @@ func (p *plan) repeats() bool { return p.slot <= p.last }
 func (p *plan) skip(now time.Duration) (passed span) {
 	passed = span{from: p.slot, to: p.slot, every: p.every}
 	for !p.timely(now) && now >= p.due {
-		if n := (now - p.due) / p.every; n > 1 { // a long freeze: not slot by slot
-			p.slot += int64(n-1) * int64(p.every)
-			p.due += (n - 1) * p.every
+		if n := int64((now-p.due)/p.every) - 1; n > 0 { // a long freeze: not slot by slot
+			p.slot += n * int64(p.every)
+			p.due += time.Duration(n * int64(p.every))
 		}
 		p.advance()
 	}

@@ -70,11 +70,13 @@ func (c *tcpChecker) listen(conn io.Reader) ([]byte, Fault, error) {
 		if fault, final = c.judge(banner); fault.Class == "" || final {
 			return banner, fault, nil
 		}
-		if err != nil && len(banner) == 0 {
-			return nil, Fault{}, err
+		if len(banner) == 0 {
+			fault = Fault{}
+		} else if err != nil {
+			return banner, fault, nil //nolint:nilerr // what was heard says more than how it ended
 		}
 		if err != nil {
-			return banner, fault, nil
+			return nil, fault, err
 		}
 	}
 	return banner, fault, nil

@@ -55,10 +55,10 @@ func parseStatus(word string) (int, error) {
 
 // String returns the form that UnmarshalText reads; "" for the zero value.
 func (s StatusRange) String() string {
-	switch {
-	case s.Low == 0:
+	switch s.Low {
+	case 0:
 		return ""
-	case s.Low == s.High:
+	case s.High:
 		return strconv.Itoa(s.Low)
 	}
 	return strconv.Itoa(s.Low) + "-" + strconv.Itoa(s.High)
@@ -149,25 +149,14 @@ func (p Pattern) MarshalText() ([]byte, error) { return []byte(p.text), nil }
 // and GB are powers of 1000). The zero value means not set.
 type Size int64
 
-// sizeUnits is sorted so that a suffix is tried before the one it ends with.
-var sizeUnits = []struct {
-	suffix string
-	bytes  float64
-}{
-	{"KiB", 1 << 10},
-	{"MiB", 1 << 20},
-	{"GiB", 1 << 30},
-	{"KB", 1e3},
-	{"MB", 1e6},
-	{"GB", 1e9},
-	{"B", 1},
-}
-
 // UnmarshalText reads a size.
 func (s *Size) UnmarshalText(text []byte) error {
 	word := strings.TrimSpace(string(text))
 	number, factor := word, 1.0
-	for _, u := range sizeUnits {
+	for _, u := range []struct { // a suffix before the one it ends with
+		suffix string
+		bytes  float64
+	}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}} {
 		if len(word) > len(u.suffix) && strings.EqualFold(word[len(word)-len(u.suffix):], u.suffix) {
 			number, factor = strings.TrimSpace(word[:len(word)-len(u.suffix)]), u.bytes
 			break

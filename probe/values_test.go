@@ -351,4 +351,3 @@ func TestClip(t *testing.T) {
 		}
 	}
 }
-
