@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"net/mail"
 	"reflect"
 	"slices"
 	"strings"
@@ -19,9 +20,6 @@ func (c *checker) top() {
 	if c.f.DataDir == "" {
 		c.report("data_dir", "", "data_dir is empty (write %s)", defaultDataDir)
 	}
-	if c.f.NewRelic == nil && c.env["NEW_RELIC_LICENSE_KEY"] != "" {
-		c.warn("", "NEW_RELIC_LICENSE_KEY is set but the file has no newrelic block: New Relic is told nothing")
-	}
 	for _, key := range slices.Sorted(maps.Keys(c.overrides)) {
 		if !c.has(key) {
 			c.warn("", "%s is set but the file has no %s block: it changes nothing", c.overrides[key].origin, parent(key))
@@ -33,6 +31,9 @@ func (c *checker) locations() {
 	seen := map[string]string{}
 	if n := len(c.f.Locations); n > maxLocations {
 		c.report("locations", "locations", "%d locations are too many (at most %d)", n, maxLocations)
+	}
+	if len(c.f.Locations) > 1 {
+		c.warn("locations", "all of them are probed from this process: they see the same network, and agree more often than places far apart would")
 	}
 	for i, l := range c.f.Locations {
 		at := element("locations", i)
@@ -171,7 +172,13 @@ func (c *checker) services() {
 
 func (c *checker) people() {
 	for _, name := range slices.Sorted(maps.Keys(c.f.People)) {
-		c.name(join("people", name), name, map[string]string{})
+		at := join("people", name)
+		c.name(at, name, map[string]string{})
+		if text := c.f.People[name].Email; text != "" {
+			if a, err := mail.ParseAddress(text); err != nil || a.Address != text {
+				c.report(join(at, "email"), join(at, "email"), "%s is not an e-mail address (write it like ada@example.com)", quote(text))
+			}
+		}
 	}
 }
 

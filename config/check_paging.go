@@ -15,13 +15,19 @@ func (c *checker) accounts() {
 		switch {
 		case path == "pagerduty.routing_key":
 			c.warn(path, "%s is not set: nobody is paged through the shared PagerDuty key", name)
-		case path == "newrelic.license_key":
+		case path == "newrelic.license_key" && c.env["NEW_RELIC_LICENSE_KEY"] == "": // the agent reads it too
 			c.warn(path, "%s is not set: New Relic is told nothing", name)
 		case within(path, "people"):
-			c.warn(path, "%s is not set: this person is paged through the shared PagerDuty key only", name)
+			c.warn(path, "%s is not set: this person has no PagerDuty key of their own", name)
 		case path == "pagerduty.api_token", path == "pagerduty.webhook_secret":
 			c.warn(path, "%s is not set: it is as if this line were not there", name)
 		}
+	}
+	if pd := c.f.PagerDuty; pd != nil && pd.APIToken != "" {
+		c.warn("pagerduty.api_token", "is not used yet: incidents are not read back from PagerDuty")
+	}
+	if len(c.f.Reports.To) > 0 {
+		c.warn("reports.to", "is not used yet: the report is written, but mailed to nobody")
 	}
 	c.waysOut()
 }

@@ -50,7 +50,7 @@ type File struct {
 	PagerDuty *pagerduty.Config `yaml:"pagerduty"`
 	// Fallback is what fires when PagerDuty does not accept a page in time.
 	Fallback Fallback `yaml:"fallback"`
-	// NewRelic is what New Relic is told. Left out, nothing.
+	// NewRelic is what New Relic is told. Left out, nothing, unless NEW_RELIC_LICENSE_KEY is in the environment.
 	NewRelic *telemetry.Config `yaml:"newrelic"`
 	// Reports says how weeks are counted and to whom Monday's report goes.
 	Reports reports.Config `yaml:"reports"`

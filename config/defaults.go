@@ -49,6 +49,12 @@ func (f *File) setDefaults(d *decoder) {
 	for i := range f.Checks {
 		f.Checks[i].setDefaults(d, element("checks", i), f.locationNames())
 	}
+	for name, p := range f.People {
+		if p.Name == "" {
+			p.Name = name
+			f.People[name] = p
+		}
+	}
 	for i := range f.Services {
 		s, at := &f.Services[i], element("services", i)
 		fill(d, at+".objective", &s.Objective, defaultObjective)

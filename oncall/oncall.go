@@ -29,7 +29,7 @@ type Shift struct {
 
 // Person is somebody who can be paged.
 type Person struct {
-	// Name is how people call this person.
+	// Name is how people call this person. Default: the person's key. Example: Ada.
 	Name string `yaml:"name"`
 	// Email is where mail for this person goes; needed for e-mail fallback.
 	Email string `yaml:"email"`
