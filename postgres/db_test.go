@@ -21,13 +21,16 @@ func TestMigrateSixAtOnce(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.EmptyDSN(t)
 	steps := []string{
-		`CREATE TABLE a (n int4); INSERT INTO a VALUES (1)`,
+		`CREATE TABLE a (n int4); INSERT INTO a VALUES (1); SELECT pg_sleep(0.1)`, // so that the six do meet
 		"-- no transaction\nCREATE INDEX CONCURRENTLY a_n ON a (n)",
 		`INSERT INTO a VALUES (2)`,
 	}
-	var wg sync.WaitGroup
+	var dbs []*postgres.DB
 	for range 6 {
-		db := pgtest.Open(t, dsn)
+		dbs = append(dbs, pgtest.Open(t, dsn))
+	}
+	var wg sync.WaitGroup
+	for _, db := range dbs {
 		wg.Go(func() {
 			if err := db.MigrateFiles(t.Context(), steps...); err != nil {
 				t.Error(err)

@@ -125,18 +125,25 @@ func TestSyncChecks(t *testing.T) {
 func TestSyncChecksAtOnce(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.DSN(t)
-	checks := []probe.Check{{Name: "front", Every: time.Minute, Quorum: 1, Locations: []string{"west"}}}
-	var wg sync.WaitGroup
+	var daemons []*postgres.Results
 	for range 4 {
-		r := &postgres.Results{DB: pgtest.Open(t, dsn)}
-		wg.Go(func() {
-			if err := r.SyncChecks(t.Context(), noon, checks); err != nil {
-				t.Error(err)
-			}
-		})
+		daemons = append(daemons, &postgres.Results{DB: pgtest.Open(t, dsn)})
 	}
-	wg.Wait()
-	if diff := cmp.Diff([]string{"front 1 12:00:00- 60000 1 {1}"}, revs(t, dsn)); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
+	const rounds = 10
+	for round := range rounds {
+		now := noon.Add(time.Duration(round) * time.Minute)
+		checks := []probe.Check{{Name: "front", Every: time.Minute, Quorum: 1 + round, Locations: []string{"west"}}}
+		var wg sync.WaitGroup
+		for _, r := range daemons {
+			wg.Go(func() {
+				if err := r.SyncChecks(t.Context(), now, checks); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	if got := revs(t, dsn); len(got) != rounds || got[rounds-1] != "front 10 12:09:00- 60000 10 {1}" {
+		t.Errorf("got %q, want one revision a round", got)
 	}
 }
