@@ -219,8 +219,22 @@ func (c *Client) stop(ctx context.Context) {
 	c.app.Load().Shutdown(shutdownAgent)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownFlush)
 	defer cancel()
+	c.await(ctx)
 	if err := c.flush(ctx, time.Now()); err != nil {
 		c.log.Warn("what new relic took was not written back, it will be told twice", "err", err)
+	}
+}
+
+// await gives posts that the agent does not wait for at its end half a second to be answered.
+func (c *Client) await(ctx context.Context) {
+	t := time.NewTicker(10 * time.Millisecond)
+	defer t.Stop()
+	for tries := 0; tries < 50 && !c.wire.quiet(); tries++ {
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

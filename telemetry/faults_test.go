@@ -109,7 +109,7 @@ func TestPortRefusedLosesNothing(t *testing.T) {
 	}
 	l := setup(t, plan{})
 	l.put(50)
-	l.until("the first events", func() bool { return len(l.collector.Unique()) >= 50 })
+	l.wait("the first events", func() bool { return l.box.waiting() == 0 })
 	l.close()
 	l.put(200)
 	l.wait("the line to break", func() bool { return !l.client.Connected() })

@@ -60,6 +60,7 @@ type wire struct {
 	flights   map[string]flight
 	bytes     int // of all flights
 	fates     map[string]fate
+	posting   int       // posts of events that are not answered yet
 	window    time.Time // start of the current pacing window
 	sent      int       // events handed over in it
 	nTaken    int64
@@ -137,6 +138,7 @@ func (w *wire) land(id string) {
 func (w *wire) posted(ids []string, f fate, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.posting--
 	for _, id := range ids {
 		if old, ok := w.fates[id]; ok && old == taken {
 			continue
@@ -155,6 +157,20 @@ func (w *wire) posted(ids []string, f fate, now time.Time) {
 	} else {
 		w.nResent += int64(len(ids))
 	}
+}
+
+// begin notes that a post of events is on its way.
+func (w *wire) begin() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.posting++
+}
+
+// quiet reports that no post of events is on its way.
+func (w *wire) quiet() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.posting == 0
 }
 
 // answered notes a status: 0 for a transport error.
@@ -243,6 +259,9 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if ids, err = postedIDs(req); err != nil {
 			return nil, fmt.Errorf("read own events: %w", err)
 		}
+	}
+	if len(ids) > 0 {
+		t.wire.begin()
 	}
 	resp, err := t.next.RoundTrip(req)
 	status := 0
