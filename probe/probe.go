@@ -136,11 +136,13 @@ type Result struct {
 	Check    string
 	Location string
 	Slot     time.Time // UTC start of the slot the look belongs to
-	// Extra marks a confirmation look: evidence for the incident, not for the
-	// ledger; it is never stored as a slot's result.
+	// Extra marks a look beside the slots: a confirmation, or one of a slot that
+	// has its result already because the clock was set back. It is evidence for the
+	// incident, not for the ledger, and never stored as a slot's result.
 	Extra bool
 	// Round tells which looks belong together: the slot's start for ordinary
-	// looks, the moment of asking for extra ones (UTC, unix nanoseconds).
+	// looks, the moment of asking for confirmations, the slot's end for looks after
+	// a step back of the clock (UTC, unix nanoseconds).
 	Round    int64
 	Started  time.Time     // UTC, when the first attempt began
 	Lag      time.Duration // how late the look started against its plan

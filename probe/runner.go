@@ -289,7 +289,13 @@ func (r *Runner) serve(e *entry, now instant, t *turn) {
 		return
 	}
 	e.waiting = false
-	f := &flight{entry: e, check: e.check, slot: e.plan.slot, round: e.plan.slot, extra: e.plan.repeats(), due: e.plan.due}
+	f := &flight{entry: e, check: e.check, slot: e.plan.slot, round: e.plan.slot, due: e.plan.due}
+	if e.plan.repeats() {
+		// The wall was set back into slots that have their results. Looking goes on
+		// for the incidents, but not for the ledger. The round is the slot's end: an
+		// id that all locations share, and a moment by which none is late.
+		f.extra, f.round = true, e.plan.slot+int64(e.plan.every)
+	}
 	switch {
 	case r.launch(f, now, t):
 		if !f.extra {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -188,16 +189,16 @@ func TestRunnerHang(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		calls := 0
+		var calls atomic.Int32
 		rt := runIn(t, testCheck("stuck", func(context.Context) Look {
-			calls++
+			calls.Add(1)
 			<-release
 			return Look{OK: true}
 		}), testCheck("other", good))
 		time.Sleep(time.Minute)
 		stuck := rt.tape.of("stuck", false)
-		if calls != 1 {
-			t.Errorf("calls of a hanging checker: got %d, want 1", calls)
+		if got := calls.Load(); got != 1 {
+			t.Errorf("calls of a hanging checker: got %d, want 1", got)
 		}
 		if got := slotsOf(t, stuck, 10*time.Second); got < 5 {
 			t.Errorf("slots of a hanging checker: got %d, want at least 5 of 6", got)
@@ -583,17 +584,18 @@ func TestRunnerSuspect(t *testing.T) {
 func TestRunnerSuspectAfterSleep(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var stepBy func(time.Duration)
-		calls := 0
+		calls, begun := 0, make(chan struct{})
 		rt, step := stepTest(t, testCheck("web", func(ctx context.Context) Look {
 			if calls++; calls > 1 {
 				return good(ctx)
 			}
+			close(begun)
 			time.Sleep(time.Second)
-			stepBy(time.Hour)
 			return bad(ctx)
 		}))
-		stepBy = step
+		<-begun
+		time.Sleep(500 * time.Millisecond)
+		step(time.Hour)
 		time.Sleep(11 * time.Second)
 		rt.stop()
 		if r := rt.tape.results()[0]; r.Outcome != Good || r.Attempts != 2 {
