@@ -8,8 +8,10 @@
 package fakepd
 
 import (
+	"context"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -23,33 +25,117 @@ type Options struct {
 	WebhookSecret string
 	// AutoAck acknowledges each incident after this long, as a person would; 0 never does.
 	AutoAck time.Duration
-	// Log also gets every line of GET /_log; may be nil.
+	// Log also gets every line of GET /_log; may be nil. The Server writes from one goroutine at a time.
 	Log io.Writer
-	// MaxLog is how many lines GET /_log keeps. Default: 20,000.
+	// MaxLog is how many lines GET /_log keeps, at most 32 MiB of them. Default: 20,000.
 	MaxLog int
 	// MaxIncidents is how many incidents are kept; the oldest resolved ones go first. Default: 5,000.
 	MaxIncidents int
+	// Seed makes faults with a probability repeatable. Default: 0, which is a seed too.
+	Seed uint64
 }
 
-// Server is the stand-in. Make it with [New]; Close it after use.
-type Server struct{ opts Options }
+const (
+	defaultMaxLog       = 20_000
+	defaultMaxIncidents = 5_000
+)
+
+// Server is the stand-in. Make it with [New] and Close it after use; safe for
+// concurrent use.
+type Server struct {
+	opts   Options
+	client *http.Client
+	hooks  chan hook
+	//nolint:containedctx // ends the Server's own goroutines; it carries nothing
+	ctx  context.Context
+	stop context.CancelFunc
+	work sync.WaitGroup
+
+	mu       sync.Mutex // guards all below
+	model    *model
+	faults   *faults
+	journal  *journal
+	timers   int
+	drops    int // webhooks dropped in a row
+	hooksOff bool
+}
 
 // New returns a stand-in that has seen nothing yet.
-func New(opts Options) *Server { return &Server{opts: opts} }
-
-// Handler answers the Events API and the control paths. Safe for concurrent use.
-func (s *Server) Handler() http.Handler { panic("not yet") }
-
-// Close stops timers and webhooks and waits for them.
-func (s *Server) Close() { panic("not yet") }
-
-// Summary counts what a log held.
-type Summary struct {
-	Events    int
-	Triggers  int
-	Incidents int
-	Pages     int // incidents that notified somebody
+func New(opts Options) *Server {
+	if opts.MaxLog <= 0 {
+		opts.MaxLog = defaultMaxLog
+	}
+	if opts.MaxIncidents <= 0 {
+		opts.MaxIncidents = defaultMaxIncidents
+	}
+	s := &Server{
+		opts: opts, client: &http.Client{Timeout: webhookTimeout}, hooks: make(chan hook, webhookQueue),
+		model: newModel(opts.MaxIncidents), faults: newFaults(opts.Seed), journal: &journal{max: opts.MaxLog, out: opts.Log},
+	}
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.work.Go(s.deliver) // ends with Close
+	return s
 }
 
-// Verify reads a log and returns an error that names every broken promise.
-func Verify(log io.Reader) (Summary, error) { panic("not yet") }
+// Close stops what was put off and the webhooks, and waits for them.
+func (s *Server) Close() {
+	s.stop()
+	s.work.Wait()
+	s.client.CloseIdleConnections()
+}
+
+// later runs f after d, unless the Server closes first or too much is waiting;
+// the mutex is held by the caller, and by f.
+func (s *Server) later(d time.Duration, f func(now time.Time)) bool {
+	if s.timers >= maxOpenTimers || s.ctx.Err() != nil {
+		return false
+	}
+	s.timers++
+	s.work.Go(func() { // ends with the timer or with Close
+		done := s.sleep(d)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.timers--
+		if done {
+			f(time.Now().UTC())
+		}
+	})
+	return true
+}
+
+// process applies an event to the model, tells webhooks, and returns what it did;
+// the mutex is held.
+func (s *Server) process(e event, by string, now time.Time) (did, incident string) {
+	did, inc := s.model.apply(e, by, now)
+	if inc == nil {
+		return did, ""
+	}
+	switch did {
+	case didOpen:
+		s.send(inc, "triggered", by, now)
+		s.autoAck(inc)
+	case didAck:
+		s.send(inc, "acknowledged", by, now)
+	case didResolve:
+		s.send(inc, "resolved", by, now)
+	}
+	return did, inc.ID
+}
+
+func (s *Server) autoAck(inc *Incident) {
+	if s.opts.AutoAck <= 0 {
+		return
+	}
+	s.later(s.opts.AutoAck, func(now time.Time) {
+		if inc.Status == triggered {
+			s.human(inc, acknowledge, "autoack", now)
+		}
+	})
+}
+
+// human acts on an incident as a person; the mutex is held.
+func (s *Server) human(inc *Incident, action, by string, now time.Time) {
+	e := event{RoutingKey: inc.RoutingKey, DedupKey: inc.DedupKey, Action: action}
+	did, id := s.process(e, by, now)
+	s.journal.add(Line{At: now, Kind: kindHuman, Action: action, RoutingKey: e.RoutingKey, DedupKey: e.DedupKey, By: by, Did: did, Incident: id})
+}

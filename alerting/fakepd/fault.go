@@ -1,0 +1,186 @@
+package fakepd
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// Fault is one way to misbehave, posted to /_fault as JSON. Its parts combine:
+// {"delay":"11s","late":"55s"} is a call that times out at the sender and is
+// processed long after. The first fault that matches an event applies.
+type Fault struct {
+	// Status answers with this HTTP status instead of processing. Range: 400 to 599.
+	Status int `json:"status,omitempty"`
+	// RetryAfter is sent with the status; "" sends none. Whole seconds.
+	RetryAfter Duration `json:"retry_after,omitempty"`
+	// Processed processes the event although the answer says otherwise.
+	Processed bool `json:"processed,omitempty"`
+	// Delay is how long the answer waits after the event was processed. At most 10m.
+	Delay Duration `json:"delay,omitempty"`
+	// Late is how long after its arrival the event is processed; the answer does not wait. At most 10m.
+	Late Duration `json:"late,omitempty"`
+	// Lost processes the event and closes the connection instead of answering.
+	Lost bool `json:"lost,omitempty"`
+	// Drop answers 202 and forgets the event, as a service in maintenance does.
+	Drop bool `json:"drop,omitempty"`
+	// Close closes the connection; nothing is processed.
+	Close bool `json:"close,omitempty"`
+	// PerMinute answers 429 when a routing key had this many events accepted in the last minute.
+	PerMinute int `json:"per_minute,omitempty"`
+
+	// Count ends the fault after so many events; 0 goes on until DELETE /_fault.
+	Count int `json:"count,omitempty"`
+	// Probability is the share of matching events it hits, over 0 to 1; 0 means all.
+	Probability float64 `json:"probability,omitempty"`
+	// Action, RoutingKey and DedupKey narrow it to such events; "" means any.
+	Action     string `json:"action,omitempty"`
+	RoutingKey string `json:"routing_key,omitempty"`
+	DedupKey   string `json:"dedup_key,omitempty"`
+
+	// WebhookCopies sends each webhook this many times while the fault is on. At most 20.
+	WebhookCopies int `json:"webhook_copies,omitempty"`
+}
+
+// Duration is a time.Duration that is written like "1.5s" in JSON.
+type Duration time.Duration
+
+// MarshalText writes "1.5s".
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText reads "1.5s".
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	*d = Duration(v)
+	return err
+}
+
+const (
+	maxFaults     = 100
+	maxFaultDelay = Duration(10 * time.Minute)
+	maxCopies     = 20
+	maxRateKeys   = 1000
+)
+
+var errFaults = errors.New("too many faults: DELETE /_fault first")
+
+// parseFault reads a fault and refuses what makes no sense.
+func parseFault(body []byte) (Fault, error) {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	var f Fault
+	if err := d.Decode(&f); err != nil {
+		return Fault{}, err
+	}
+	return f, f.check()
+}
+
+func (f Fault) check() error {
+	switch {
+	case f.Status != 0 && (f.Status < 400 || f.Status > 599):
+		return fmt.Errorf("status %d is no failure; give 400 to 599", f.Status)
+	case f.Delay < 0 || f.Delay > maxFaultDelay, f.Late < 0 || f.Late > maxFaultDelay, f.RetryAfter < 0:
+		return errors.New("delay and late are 0s to 10m, retry_after is not negative")
+	case f.Probability < 0 || f.Probability > 1:
+		return errors.New("probability is over 0 to 1")
+	case f.Count < 0 || f.PerMinute < 0 || f.WebhookCopies < 0 || f.WebhookCopies > maxCopies:
+		return errors.New("count and per_minute are not negative, webhook_copies is 0 to 20")
+	case f.Action != "" && f.Action != trigger && f.Action != acknowledge && f.Action != resolve:
+		return errors.New("action is trigger, acknowledge or resolve")
+	case f.Drop && f.Late != 0, f.Close && (f.Status != 0 || f.Lost || f.Drop), f.Status != 0 && (f.Lost || f.Drop):
+		return errors.New("close, drop, lost, late and status exclude each other where they contradict")
+	case f == Fault{Count: f.Count, Probability: f.Probability, Action: f.Action, RoutingKey: f.RoutingKey, DedupKey: f.DedupKey}:
+		return errors.New("the fault does nothing; give status, delay, late, lost, drop, close, per_minute or webhook_copies")
+	}
+	return nil
+}
+
+// faults are the ones switched on. The Server's mutex guards them.
+type faults struct {
+	list []*Fault
+	rng  *rand.Rand
+	rate map[string][]time.Time // accepted events of the last minute by routing key
+}
+
+func newFaults(seed uint64) *faults {
+	return &faults{rng: rand.New(rand.NewPCG(seed, 1)), rate: map[string][]time.Time{}}
+}
+
+func (fs *faults) add(f Fault) error {
+	if len(fs.list) >= maxFaults {
+		return errFaults
+	}
+	fs.list = append(fs.list, &f)
+	return nil
+}
+
+// pick returns the fault for an event and counts it; the zero Fault is none.
+func (fs *faults) pick(e event, now time.Time) Fault {
+	for i, f := range fs.list {
+		if f.WebhookCopies > 0 && *f == (Fault{WebhookCopies: f.WebhookCopies}) {
+			continue // only about webhooks
+		}
+		if !f.matches(e) || (f.PerMinute > 0 && !fs.over(e.RoutingKey, f.PerMinute, now)) {
+			continue
+		}
+		if f.Probability > 0 && fs.rng.Float64() >= f.Probability {
+			continue
+		}
+		hit := *f
+		if f.Count > 0 {
+			f.Count--
+			if f.Count == 0 {
+				fs.list = append(fs.list[:i], fs.list[i+1:]...)
+			}
+		}
+		return hit
+	}
+	return Fault{}
+}
+
+func (f *Fault) matches(e event) bool {
+	return (f.Action == "" || f.Action == e.Action) && (f.RoutingKey == "" || f.RoutingKey == e.RoutingKey) &&
+		(f.DedupKey == "" || f.DedupKey == e.DedupKey)
+}
+
+// over reports whether a routing key has used up its minute.
+func (fs *faults) over(key string, perMinute int, now time.Time) bool {
+	return len(fs.recent(key, now)) >= perMinute
+}
+
+func (fs *faults) recent(key string, now time.Time) []time.Time {
+	times := fs.rate[key]
+	for len(times) > 0 && now.Sub(times[0]) >= time.Minute {
+		times = times[1:]
+	}
+	return times
+}
+
+// accepted counts an event for the rate limit.
+func (fs *faults) accepted(key string, now time.Time) {
+	if len(fs.rate) >= maxRateKeys {
+		clear(fs.rate)
+	}
+	fs.rate[key] = append(fs.recent(key, now), now)
+}
+
+// retry says how long until a routing key has room again.
+func (fs *faults) retry(key string, now time.Time) time.Duration {
+	times := fs.recent(key, now)
+	if len(times) == 0 {
+		return time.Second
+	}
+	return max(times[0].Add(time.Minute).Sub(now), time.Second)
+}
+
+// copies returns how often each webhook is sent.
+func (fs *faults) copies() int {
+	n := 1
+	for _, f := range fs.list {
+		n = max(n, f.WebhookCopies)
+	}
+	return n
+}

@@ -1,0 +1,93 @@
+package fakepd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+)
+
+// errClosed is what a client sees when the stand-in closes the connection.
+var errClosed = errors.New("fakepd: connection reset by peer")
+
+// RoundTrip lets a Server be the Transport of an http.Client: no socket is
+// involved, so it works inside a testing/synctest bubble. It reports
+// WroteRequest to a client trace as a real transport does.
+func (s *Server) RoundTrip(req *http.Request) (*http.Response, error) {
+	var body []byte
+	if req.Body != nil {
+		var err error
+		body, err = io.ReadAll(req.Body)
+		if cerr := req.Body.Close(); err == nil {
+			err = cerr
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if trace := httptrace.ContextClientTrace(req.Context()); trace != nil && trace.WroteRequest != nil {
+		trace.WroteRequest(httptrace.WroteRequestInfo{})
+	}
+	in := req.Clone(req.Context())
+	in.Body = io.NopCloser(bytes.NewReader(body))
+	answer := make(chan *recorder, 1)
+	s.work.Go(func() { answer <- s.serve(in) }) // ends with the request's context or with Close
+	select {
+	case <-req.Context().Done():
+		return nil, context.Cause(req.Context())
+	case rec := <-answer:
+		if rec == nil {
+			return nil, errClosed
+		}
+		return rec.response(req), nil
+	}
+}
+
+// serve runs the handler; nil means that it closed the connection.
+func (s *Server) serve(r *http.Request) (rec *recorder) {
+	defer func() {
+		if v := recover(); v != nil {
+			err, ok := v.(error)
+			if !ok || !errors.Is(err, http.ErrAbortHandler) {
+				panic(v)
+			}
+			rec = nil
+		}
+	}()
+	rec = &recorder{header: http.Header{}}
+	s.Handler().ServeHTTP(rec, r)
+	return rec
+}
+
+// recorder is the smallest http.ResponseWriter.
+type recorder struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+// Header implements [http.ResponseWriter].
+func (r *recorder) Header() http.Header { return r.header }
+
+// WriteHeader implements [http.ResponseWriter].
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+}
+
+// Write implements [http.ResponseWriter].
+func (r *recorder) Write(p []byte) (int, error) {
+	r.WriteHeader(http.StatusOK)
+	return r.body.Write(p)
+}
+
+func (r *recorder) response(req *http.Request) *http.Response {
+	r.WriteHeader(http.StatusOK)
+	return &http.Response{
+		Status: http.StatusText(r.status), StatusCode: r.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: r.header, Body: io.NopCloser(&r.body), ContentLength: int64(r.body.Len()), Request: req,
+	}
+}

@@ -1,0 +1,240 @@
+package fakepd
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// The rules of v3 webhooks (developer.pagerduty.com, "Webhooks Overview"): an
+// answer in 5 s; a time-out, 5xx or 429 is tried again (there for 48 h, here a few
+// times); any other status drops it for good, and three drops in a row switch the
+// subscription off.
+const (
+	webhookTimeout  = 5 * time.Second
+	webhookTries    = 8
+	webhookFirst    = time.Second // doubles with each try
+	webhookMaxWait  = 30 * time.Second
+	webhookQueue    = 1000
+	webhookMaxDrops = 3
+)
+
+// webhookBody is the shape of a v3 webhook.
+type webhookBody struct {
+	Event webhookEvent `json:"event"`
+}
+
+type webhookEvent struct {
+	ID           string      `json:"id"`
+	Type         string      `json:"event_type"`
+	ResourceType string      `json:"resource_type"`
+	OccurredAt   time.Time   `json:"occurred_at"`
+	Agent        *reference  `json:"agent"`
+	Client       *reference  `json:"client"`
+	Data         webhookData `json:"data"`
+}
+
+type webhookData struct {
+	ID               string      `json:"id"`
+	Type             string      `json:"type"`
+	Self             string      `json:"self"`
+	HTMLURL          string      `json:"html_url"`
+	Number           int         `json:"number"`
+	Status           string      `json:"status"`
+	IncidentKey      string      `json:"incident_key"`
+	CreatedAt        time.Time   `json:"created_at"`
+	Title            string      `json:"title"`
+	Service          reference   `json:"service"`
+	Assignees        []reference `json:"assignees"`
+	EscalationPolicy reference   `json:"escalation_policy"`
+	Teams            []reference `json:"teams"`
+	Priority         *reference  `json:"priority"`
+	Urgency          string      `json:"urgency"`
+	ConferenceBridge *reference  `json:"conference_bridge"`
+	ResolveReason    *reference  `json:"resolve_reason"`
+}
+
+type reference struct {
+	HTMLURL string `json:"html_url"`
+	ID      string `json:"id"`
+	Self    string `json:"self"`
+	Summary string `json:"summary"`
+	Type    string `json:"type"`
+}
+
+const host = "https://fake.pagerduty.example"
+
+func referTo(kind, path, id, summary string) reference {
+	return reference{
+		HTMLURL: host + "/" + path + "/" + id, ID: id, Self: "https://api." + host[len("https://"):] + "/" + path + "/" + id,
+		Summary: summary, Type: kind + "_reference",
+	}
+}
+
+// newWebhook builds the event for what happened to an incident; by is "" for the
+// Events API.
+func newWebhook(inc Incident, kind, by string, at time.Time) webhookEvent {
+	agent := referTo("service", "services", "PFAKE01", "Keepwatch")
+	assignees := []reference{}
+	if by != "" {
+		agent = referTo("user", "users", "PUSER01", by)
+	}
+	if inc.Status != resolved {
+		assignees = append(assignees, referTo("user", "users", "PUSER01", "On call"))
+	}
+	self := referTo("incident", "incidents", inc.ID, inc.Summary)
+	return webhookEvent{
+		ID: rand.Text(), Type: "incident." + kind, ResourceType: "incident", OccurredAt: at.UTC(), Agent: &agent,
+		Data: webhookData{
+			ID: inc.ID, Type: "incident", Self: self.Self, HTMLURL: self.HTMLURL, Number: inc.Number, Status: inc.Status,
+			IncidentKey: inc.DedupKey, CreatedAt: inc.Created.UTC(), Title: inc.Summary,
+			Service: referTo("service", "services", "PFAKE01", "Keepwatch"), Assignees: assignees,
+			EscalationPolicy: referTo("escalation_policy", "escalation_policies", "PESC001", "On call"),
+			Teams:            []reference{}, Urgency: "high",
+		},
+	}
+}
+
+// Sign returns the value of X-PagerDuty-Signature for a body.
+func Sign(secret string, body []byte) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	_, _ = mac.Write(body) // never fails
+	return "v1=" + hex.EncodeToString(mac.Sum(nil))
+}
+
+// hook is one webhook on its way.
+type hook struct {
+	id     string // X-Webhook-Id, the same for all tries
+	body   []byte
+	line   Line
+	copies int
+}
+
+// send queues a webhook; the Server's mutex is held. A full queue drops it and says so.
+func (s *Server) send(inc *Incident, kind, by string, at time.Time) {
+	if s.opts.WebhookURL == "" || s.hooksOff {
+		return
+	}
+	body, err := json.Marshal(webhookBody{Event: newWebhook(*inc, kind, by, at)})
+	line := Line{At: at, Kind: kindWebhook, Action: "incident." + kind, RoutingKey: inc.RoutingKey, DedupKey: inc.DedupKey, Incident: inc.ID}
+	if err != nil {
+		line.Note = err.Error()
+		s.journal.add(line)
+		return
+	}
+	select {
+	case s.hooks <- hook{id: rand.Text(), body: body, line: line, copies: s.faults.copies()}:
+	default:
+		line.Note = "dropped: the queue of webhooks is full"
+		s.journal.add(line)
+	}
+}
+
+// deliver sends the queued webhooks in order until the Server closes.
+func (s *Server) deliver() {
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case h := <-s.hooks:
+			for range h.copies {
+				s.attempt(h)
+			}
+		}
+	}
+}
+
+// attempt tries one webhook until it is taken or dropped.
+func (s *Server) attempt(h hook) {
+	wait := webhookFirst
+	for try := 1; ; try++ {
+		status, err := s.post(h)
+		again := err != nil || status >= 500 || status == http.StatusTooManyRequests
+		h.line.At, h.line.Status, h.line.Note = time.Now().UTC(), status, fmt.Sprintf("try %d", try)
+		if err != nil {
+			h.line.Note += ": " + err.Error()
+		}
+		if again && try < webhookTries {
+			s.write(h.line)
+			if !s.sleep(wait) {
+				return
+			}
+			wait = min(2*wait, webhookMaxWait)
+			continue
+		}
+		s.settle(h.line, status >= 200 && status <= 299 && err == nil)
+		return
+	}
+}
+
+// settle counts drops in a row and switches the subscription off after three.
+func (s *Server) settle(l Line, taken bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if taken {
+		s.drops = 0
+		s.journal.add(l)
+		return
+	}
+	s.drops++
+	l.Note += ", dropped"
+	if s.drops >= webhookMaxDrops {
+		s.hooksOff = true
+		l.Note += "; three drops in a row: the subscription is off until POST /_webhook"
+		for len(s.hooks) > 0 {
+			<-s.hooks // the real one empties the queue too
+		}
+	}
+	s.journal.add(l)
+}
+
+func (s *Server) write(l Line) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.journal.add(l)
+}
+
+// post makes one attempt.
+func (s *Server) post(h hook) (int, error) {
+	ctx, cancel := context.WithTimeout(s.ctx, webhookTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.opts.WebhookURL, bytes.NewReader(h.body))
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "PagerDuty-Webhook/V3.0")
+	req.Header.Set("X-Webhook-Id", h.id)
+	req.Header.Set("X-Webhook-Subscription", "PFAKEHOOK")
+	req.Header.Set("X-PagerDuty-Signature", Sign(s.opts.WebhookSecret, h.body))
+	resp, err := s.client.Do(req)
+	if err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			return 0, errors.New("no answer within 5 s")
+		}
+		return 0, err
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxBody)) // only to reuse the connection
+	return resp.StatusCode, resp.Body.Close()
+}
+
+// sleep waits and reports false when the Server closes meanwhile.
+func (s *Server) sleep(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-s.ctx.Done():
+		return false
+	}
+}
