@@ -1,0 +1,381 @@
+package alerting
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"keepwatch/oncall"
+	"keepwatch/probe"
+)
+
+func TestStoryStoreAway(t *testing.T) {
+	t.Parallel()
+	tell(t, func(t *testing.T, w *world) {
+		w.start()
+		time.Sleep(time.Minute)
+		w.store.away.Store(true)
+		w.fail()
+		time.Sleep(5 * time.Minute)
+		v := w.engine.Snapshot()
+		if v.Services[0].Open == nil || v.Unwritten == 0 {
+			t.Errorf("with the store away: open %v, unwritten %d", v.Services[0].Open, v.Unwritten)
+		}
+		if overdue := w.engine.Overdue(time.Now()); len(overdue) == 0 || !strings.Contains(overdue[0], "memory only") {
+			t.Errorf("health does not say that changes are kept in memory: %q", overdue)
+		}
+		if problems := w.sender.Problems(time.Now()); len(problems) == 0 {
+			t.Error("health does not say that the outbox is silent")
+		}
+		w.store.away.Store(false)
+		back := time.Now()
+		time.Sleep(30 * time.Second)
+		w.want(w.pager.taken(), "trigger person:ada")
+		if at := w.pager.when("trigger person:ada"); len(at) == 1 && at[0].Sub(back) > 10*time.Second {
+			t.Errorf("paged %s after the store came back", at[0].Sub(back))
+		}
+		if overdue := w.engine.Overdue(time.Now()); len(overdue) != 0 {
+			t.Errorf("still overdue: %q", overdue)
+		}
+	})
+}
+
+func TestStoryStoreAwayAtStart(t *testing.T) {
+	t.Parallel()
+	tell(t, func(t *testing.T, w *world) {
+		w.start()
+		w.fail()
+		time.Sleep(2 * time.Minute)
+		old := w.open()[0].ID
+		w.stop()
+		// Another daemon starts while the store is away: it decides from memory, and
+		// when the store returns it finds that this outage has a name already.
+		w.store.away.Store(true)
+		w.start()
+		time.Sleep(2 * time.Minute)
+		if v := w.engine.Snapshot(); v.Restored || v.Services[0].Open == nil {
+			t.Errorf("restored %v, open %v, want a decision from memory", v.Restored, v.Services[0].Open)
+		}
+		w.store.away.Store(false)
+		time.Sleep(time.Minute)
+		open := w.open()
+		if len(open) != 1 || open[0].ID != old {
+			t.Errorf("open %+v, want only %s", open, old)
+		}
+		w.heal()
+		time.Sleep(2 * time.Minute)
+		if open := w.open(); len(open) != 0 {
+			t.Errorf("still open: %+v", open)
+		}
+	})
+}
+
+func TestStoryPagerDown(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		answer Receipt
+		within time.Duration // fallback after the page was owed
+		later  []string      // what the pager takes when it is well again
+	}{
+		{"unavailable", Receipt{Class: Again, Status: 503, Detail: "HTTP 503"}, 2*time.Minute + time.Second, []string{"trigger person:ada"}},
+		{"limited for long", Receipt{Class: Again, Status: 429, RetryAfter: 4 * time.Minute, Detail: "HTTP 429"}, 2*time.Minute + time.Second, []string{"trigger person:ada"}},
+		{"refused", Receipt{Class: Refused, Status: 400, Detail: "HTTP 400: bad"}, time.Second, nil},
+		{"wrong key", Receipt{Class: Setup, Status: 401, Detail: "HTTP 401"}, time.Second, []string{"trigger person:ada"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tell(t, func(t *testing.T, w *world) {
+				w.rules[0].Policy.Levels = w.rules[0].Policy.Levels[:1]
+				w.pager.set(func(Page) Receipt { return tt.answer })
+				w.start()
+				w.fail()
+				time.Sleep(3 * time.Minute)
+				owed := w.open()[0].Opened
+				w.want(w.mail.taken(), "trigger person:ada")
+				if at := w.mail.when("trigger person:ada"); len(at) == 1 && at[0].Sub(owed) > tt.within {
+					t.Errorf("fallback after %s, want %s", at[0].Sub(owed), tt.within)
+				}
+				if p := w.sender.Problems(time.Now()); len(p) != 1 || !strings.Contains(p[0], tt.answer.Detail) {
+					t.Errorf("health says %q", p)
+				}
+				w.pager.set(nil)
+				time.Sleep(6 * time.Minute)
+				w.want(w.pager.taken(), tt.later...)
+				w.want(w.mail.taken(), "trigger person:ada")
+				w.heal()
+				time.Sleep(2 * time.Minute)
+				w.want(w.mail.taken(), "trigger person:ada", "resolve person:ada")
+				if tt.later != nil {
+					w.want(w.pager.taken(), append(tt.later, "resolve person:ada")...)
+				}
+				w.settled()
+			})
+		})
+	}
+}
+
+// settled fails the test when a page is still owed.
+func (w *world) settled() {
+	w.t.Helper()
+	if b, err := w.store.Backlog(w.t.Context()); err != nil || b.Pages != 0 {
+		w.t.Errorf("still owed: %+v %v", b, err)
+	}
+}
+
+func TestStoryPagerRecoversInTime(t *testing.T) {
+	t.Parallel()
+	tell(t, func(t *testing.T, w *world) {
+		w.pager.set(func(Page) Receipt { return Receipt{Class: Again, Status: 500, Detail: "HTTP 500"} })
+		w.start()
+		w.fail()
+		time.Sleep(80 * time.Second)
+		w.pager.set(nil)
+		time.Sleep(2 * time.Minute)
+		w.want(w.pager.taken(), "trigger person:ada")
+		w.want(w.mail.taken())
+		if n := len(w.pager.sent); n < 4 || n > 20 {
+			t.Errorf("%d attempts in 80 s", n)
+		}
+	})
+}
+
+func TestStoryRecoveredBeforeDelivery(t *testing.T) {
+	t.Parallel()
+	tell(t, func(t *testing.T, w *world) {
+		w.pager.set(func(Page) Receipt { return Receipt{Class: Again, Status: 503, Detail: "HTTP 503"} })
+		w.start()
+		w.fail()
+		time.Sleep(70 * time.Second)
+		id := w.open()[0].ID
+		w.heal()
+		time.Sleep(70 * time.Second)
+		w.pager.set(nil)
+		time.Sleep(10 * time.Minute)
+		w.want(w.pager.taken())
+		w.want(w.mail.taken())
+		w.settled()
+		if tl := w.timeline(id); !strings.Contains(tl, "recovered before delivery") {
+			t.Errorf("the timeline does not say so:\n%s", tl)
+		}
+	})
+}
+
+// A trigger without an answer may be processed late, even after its resolve:
+// the resolve is held, and repeated.
+func TestStoryHeldResolve(t *testing.T) {
+	t.Parallel()
+	tell(t, func(t *testing.T, w *world) {
+		lost := 2
+		w.pager.set(func(p Page) Receipt {
+			if p.Action == Trigger && lost > 0 {
+				lost--
+				return Receipt{Class: Doubtful, Detail: "timed out"}
+			}
+			return Receipt{Class: Taken, Status: 202}
+		})
+		w.start()
+		w.fail()
+		time.Sleep(10 * time.Second)
+		w.heal()
+		time.Sleep(10 * time.Minute)
+		w.want(w.pager.taken(), "trigger person:ada", "resolve person:ada", "resolve person:ada")
+		var unsure time.Time
+		for _, s := range w.pager.sent {
+			if s.got == Doubtful {
+				unsure = s.at
+			}
+		}
+		at := w.pager.when("resolve person:ada")
+		if d := at[0].Sub(unsure); d < time.Minute {
+			t.Errorf("the resolve went out %s after the doubt, want a minute", d)
+		}
+		if d := at[1].Sub(at[0]); d < time.Minute || d > 62*time.Second {
+			t.Errorf("the echo came %s later, want a minute", d)
+		}
+		w.settled()
+	})
+}
+
+func TestStoryRestart(t *testing.T) {
+	t.Parallel()
+	tell(t, func(t *testing.T, w *world) {
+		w.start()
+		w.fail()
+		time.Sleep(2 * time.Minute)
+		for range 3 {
+			w.stop()
+			time.Sleep(time.Second)
+			w.start()
+			time.Sleep(time.Minute)
+		}
+		w.want(w.pager.taken(), "trigger person:ada")
+		time.Sleep(8 * time.Minute)
+		w.want(w.pager.taken(), "trigger person:ada", "trigger person:grace")
+		first, second := w.pager.when("trigger person:ada"), w.pager.when("trigger person:grace")
+		if d := second[0].Sub(first[0]) - 10*time.Minute; d < -time.Second || d > time.Second {
+			t.Errorf("the second level was %s off after restarts", d)
+		}
+		w.stop()
+		w.heal()
+		w.start()
+		time.Sleep(time.Minute)
+		w.want(w.pager.taken(), "trigger person:ada", "trigger person:grace", "resolve person:ada", "resolve person:grace")
+	})
+}
+
+func TestStoryReload(t *testing.T) {
+	t.Parallel()
+	tell(t, func(t *testing.T, w *world) {
+		w.rules[0].Policy.Levels = []oncall.Level{{Page: "ada"}, {Page: "grace", After: 10 * time.Minute}, {Page: "alan", After: 10 * time.Minute}}
+		w.start()
+		w.fail()
+		time.Sleep(2 * time.Minute)
+		// Grace leaves the team and the ladder changes: the incident keeps its
+		// ladder, and looks its people up anew.
+		changed := w.rules[0]
+		changed.Policy = oncall.Policy{Name: "site", Levels: []oncall.Level{{Page: "alan"}}}
+		w.engine.Apply([]Rule{changed}, oncall.Roster{People: map[string]oncall.Person{"ada": {}, "alan": {}}}, w.routing())
+		time.Sleep(9 * time.Minute)
+		w.want(w.pager.taken(), "trigger person:ada", "trigger person:alan")
+		id := w.open()[0].ID
+		if tl := w.timeline(id); !strings.Contains(tl, "level 2 (grace) names nobody; skipped at once") {
+			t.Errorf("timeline:\n%s", tl)
+		}
+		// The service disappears: nobody will ever see it recover.
+		w.engine.Apply(nil, oncall.Roster{}, w.routing())
+		time.Sleep(time.Minute)
+		w.want(w.pager.taken(), "trigger person:ada", "trigger person:alan", "resolve person:ada", "resolve person:alan")
+		if tl := w.timeline(id); !strings.Contains(tl, "no longer configured") {
+			t.Errorf("timeline:\n%s", tl)
+		}
+	})
+}
+
+func TestStoryNobodyOnCall(t *testing.T) {
+	t.Parallel()
+	tell(t, func(t *testing.T, w *world) {
+		w.people = nil
+		w.rules[0].Policy.Repeat = 1
+		w.start()
+		w.fail()
+		time.Sleep(2 * time.Minute)
+		w.want(w.pager.taken(), "trigger service")
+		w.want(w.mail.taken(), "trigger service")
+		w.heal()
+		time.Sleep(2 * time.Minute)
+		w.want(w.pager.taken(), "trigger service", "resolve service")
+		w.want(w.mail.taken(), "trigger service", "resolve service")
+	})
+}
+
+// With one key for all, PagerDuty only logs the second trigger: the second
+// person gets a mail as well.
+func TestStorySharedKey(t *testing.T) {
+	t.Parallel()
+	tell(t, func(t *testing.T, w *world) {
+		w.own = false
+		w.start()
+		w.fail()
+		time.Sleep(12 * time.Minute)
+		w.want(w.pager.taken(), "trigger service", "trigger service")
+		w.want(w.mail.taken(), "trigger person:grace")
+		w.heal()
+		time.Sleep(2 * time.Minute)
+		w.want(w.pager.taken(), "trigger service", "trigger service", "resolve service")
+		w.want(w.mail.taken(), "trigger person:grace", "resolve person:grace")
+	})
+}
+
+func TestStoryBlind(t *testing.T) {
+	t.Parallel()
+	tell(t, func(t *testing.T, w *world) {
+		w.start()
+		time.Sleep(20 * time.Minute)
+		w.want(w.pager.taken())
+		w.turn(w.mute, true, nil)
+		time.Sleep(10 * time.Minute)
+		w.want(w.pager.taken(), "trigger person:ada")
+		if v := w.engine.Snapshot(); len(v.Blind) != 1 || !strings.Contains(v.Blind[0].Summary, "monitoring is blind: front") || v.Services[0].Outcome != probe.Unknown {
+			t.Errorf("blind %+v, service %v", v.Blind, v.Services[0].Outcome)
+		}
+		w.turn(w.mute, false, nil)
+		if err := w.engine.Ack(t.Context(), w.open()[0].ID, "ada", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(15 * time.Minute)
+		w.want(w.pager.taken(), "trigger person:ada", "acknowledge person:ada", "resolve person:ada")
+	})
+}
+
+// Fifty incidents at once, a pager that hangs: the mail goes out all the same,
+// and no probe waits for it.
+func TestStorySlowPager(t *testing.T) {
+	t.Parallel()
+	tell(t, func(t *testing.T, w *world) {
+		w.rules[0].Policy.Levels = w.rules[0].Policy.Levels[:1]
+		w.pager.takes = time.Hour
+		w.start()
+		time.Sleep(time.Second) // the store has been read
+		now := time.Now().UTC()
+		for i := range 50 {
+			d := newDraft(Incident{ID: fmt.Sprintf("kw-many-%d", i), Service: "many", State: Acknowledged, Opened: now, Started: now}, now)
+			d.owe(Page{Channel: "pagerduty", Route: fmt.Sprintf("person:%d", i), Action: Trigger, Message: Message{Summary: "x", Severity: "critical"}})
+			if i == 49 {
+				d.owe(Page{Channel: "mail", Route: "person:ada", Action: Trigger, Message: Message{Summary: "x", Severity: "info"}})
+			}
+			if err := w.store.Apply(context.Background(), d.change); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.sender.Wake()
+		time.Sleep(3 * time.Second)
+		w.want(w.mail.taken(), "trigger person:ada")
+		time.Sleep(3 * time.Minute)
+		if n := len(w.mail.taken()); n != 51 {
+			t.Errorf("%d mails after 3 minutes of a hanging pager, want 51", n)
+		}
+	})
+}
+
+// The limit of 100 a minute and route: 300 pages take about three minutes and none is lost.
+func TestStoryLimit(t *testing.T) {
+	t.Parallel()
+	tell(t, func(t *testing.T, w *world) {
+		w.start()
+		time.Sleep(time.Second) // the store has been read
+		now := time.Now().UTC()
+		for i := range 300 {
+			d := newDraft(Incident{ID: fmt.Sprintf("kw-many-%d", i), Service: "many", State: Acknowledged, Opened: now, Started: now}, now)
+			d.owe(Page{Channel: "pagerduty", Route: serviceRoute, Action: Trigger, Message: Message{Summary: "x", Severity: "critical"}})
+			if err := w.store.Apply(context.Background(), d.change); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.sender.Wake()
+		time.Sleep(time.Minute)
+		if n := len(w.pager.taken()); n < 100 || n > 120 {
+			t.Errorf("%d pages in the first minute, want 100 to 120", n)
+		}
+		time.Sleep(2 * time.Minute)
+		if n := len(w.pager.taken()); n != 300 {
+			t.Errorf("%d pages in three minutes, want 300", n)
+		}
+	})
+}
+
+func TestRecordNeverBlocks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := &Engine{Store: &Memory{}}
+		for range inboxSize + 7 {
+			e.Record(probe.Result{Check: "front"})
+		}
+		if got := e.Snapshot().Dropped; got != 7 {
+			t.Errorf("dropped %d, want 7", got)
+		}
+	})
+}

@@ -1,0 +1,426 @@
+package alerting
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"keepwatch/oncall"
+	"keepwatch/probe"
+)
+
+// world is one team with a site, a prober and its channels, in a bubble.
+type world struct {
+	t      *testing.T
+	store  *flaky
+	pager  *channel
+	mail   *channel
+	rules  []Rule
+	people map[string]oncall.Person
+	own    bool // people have routing keys of their own
+
+	mu   sync.Mutex
+	down map[string]bool // guarded by mu: locations that see the site fail
+	mute map[string]bool // guarded by mu: locations that say nothing
+
+	asks   chan string
+	asked  atomic.Int64
+	engine *Engine
+	sender *Deliverer
+	stop   func()
+}
+
+// flaky is a Store that can be away.
+type flaky struct {
+	Memory
+	away atomic.Bool
+}
+
+var errGone = errors.New("away")
+
+func (f *flaky) Apply(ctx context.Context, c Change) error {
+	if f.away.Load() {
+		return errGone
+	}
+	return f.Memory.Apply(ctx, c)
+}
+
+func (f *flaky) OpenIncidents(ctx context.Context) ([]Incident, error) {
+	if f.away.Load() {
+		return nil, errGone
+	}
+	return f.Memory.OpenIncidents(ctx)
+}
+
+func (f *flaky) Claim(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]Page, error) {
+	if f.away.Load() {
+		return nil, errGone
+	}
+	return f.Memory.Claim(ctx, now, lease, limit)
+}
+
+// channel is a notifier that answers as it is told and remembers.
+type channel struct {
+	mu     sync.Mutex
+	answer func(p Page) Receipt // guarded by mu; nil means taken
+	takes  time.Duration        // guarded by mu
+	sent   []sending            // guarded by mu
+}
+
+type sending struct {
+	at   time.Time
+	page Page
+	got  Class
+}
+
+func (c *channel) Send(ctx context.Context, p Page) Receipt {
+	c.mu.Lock()
+	answer, takes := c.answer, c.takes
+	c.mu.Unlock()
+	got := Receipt{Class: Taken, Status: 202}
+	if takes > 0 {
+		select {
+		case <-time.After(takes):
+		case <-ctx.Done():
+			got = Receipt{Class: Doubtful, Detail: "timed out"}
+		}
+	}
+	if answer != nil {
+		got = answer(p)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sent = append(c.sent, sending{time.Now(), p, got.Class})
+	return got
+}
+
+func (c *channel) set(answer func(p Page) Receipt) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.answer = answer
+}
+
+// taken lists what was accepted, as "trigger person:ada", in order.
+func (c *channel) taken() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []string
+	// Routes are served side by side: what happens at one instant is in no order.
+	slices.SortStableFunc(c.sent, func(a, b sending) int {
+		return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.page.Route, b.page.Route))
+	})
+	for _, s := range c.sent {
+		if s.got == Taken {
+			out = append(out, string(s.page.Action)+" "+s.page.Route)
+		}
+	}
+	return out
+}
+
+// when returns the instants of accepted pages of an action to a route.
+func (c *channel) when(what string) []time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []time.Time
+	for _, s := range c.sent {
+		if s.got == Taken && string(s.page.Action)+" "+s.page.Route == what {
+			out = append(out, s.at)
+		}
+	}
+	return out
+}
+
+// newWorld is a site with one check from three locations each minute, and a
+// ladder: ada at once, grace after ten minutes.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{
+		t: t, store: &flaky{}, pager: &channel{}, mail: &channel{}, own: true,
+		down: map[string]bool{}, mute: map[string]bool{}, asks: make(chan string, 100),
+		people: map[string]oncall.Person{"ada": {Name: "Ada"}, "grace": {Name: "Grace"}, "alan": {Name: "Alan"}},
+	}
+	w.rules = []Rule{{
+		Service: "shop", Confirm: 2, Recover: 2,
+		Checks: []CheckRule{threeLocations()},
+		Policy: oncall.Policy{Name: "site", Levels: []oncall.Level{{Page: "ada"}, {Page: "grace", After: 10 * time.Minute}}},
+	}}
+	return w
+}
+
+func (w *world) routing() Routing {
+	return Routing{
+		Channel: "pagerduty", Email: "mail", Fallback: []string{"mail"},
+		Route: func(person string) (string, bool) {
+			if w.own {
+				return PersonRoute(person), true
+			}
+			return serviceRoute, false
+		},
+	}
+}
+
+// start runs engine, deliverer and prober over what the store has.
+func (w *world) start() {
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	e := &Engine{Store: w.store, Log: log, Again: func(check string) {
+		w.asked.Add(1)
+		w.asks <- check
+	}}
+	d := &Deliverer{
+		Store: w.store, Notifiers: map[string]Notifier{"pagerduty": w.pager, "mail": w.mail},
+		Fallback: []string{"mail"}, NoEcho: []string{"mail"}, Settled: e.Settled, Log: log,
+	}
+	e.Wake = d.Wake
+	w.engine, w.sender = e, d
+	e.Apply(w.rules, oncall.Roster{People: w.people}, w.routing())
+	ctx, cancel := context.WithCancel(w.t.Context())
+	var all sync.WaitGroup
+	all.Go(func() { _ = e.Run(ctx) })
+	all.Go(func() { _ = d.Run(ctx) })
+	all.Go(func() { w.probe(ctx, e) })
+	w.stop = func() { cancel(); all.Wait() }
+}
+
+// probe looks in every slot and whenever it is asked to.
+func (w *world) probe(ctx context.Context, e *Engine) {
+	slots := time.NewTicker(time.Minute)
+	defer slots.Stop()
+	w.look(e, time.Now(), false)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-slots.C:
+			w.look(e, now, false)
+		case <-w.asks:
+			w.look(e, time.Now(), true)
+		}
+	}
+}
+
+func (w *world) look(e *Engine, now time.Time, extra bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.rules {
+		for _, c := range r.Checks {
+			for _, loc := range c.Locations {
+				if w.mute[loc] {
+					continue
+				}
+				slot := now.UTC().Truncate(c.Every)
+				res := probe.Result{Check: c.Name, Location: loc, Slot: slot, Round: slot.UnixNano(), Started: now.UTC(), Outcome: probe.Good, Attempts: 1}
+				if extra {
+					res.Extra, res.Round = true, now.UnixNano()
+				}
+				if w.down[loc] {
+					res.Outcome = probe.Bad
+					res.Look.Fault = probe.Fault{Class: probe.ClassConnect, Message: "connection refused"}
+				}
+				e.Record(res)
+			}
+		}
+	}
+}
+
+func (w *world) fail(locations ...string) { w.turn(w.down, true, locations) }
+func (w *world) heal(locations ...string) { w.turn(w.down, false, locations) }
+
+func (w *world) turn(m map[string]bool, to bool, locations []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(locations) == 0 {
+		locations = threeLocations().Locations
+	}
+	for _, l := range locations {
+		m[l] = to
+	}
+}
+
+// tell runs a story in a bubble whose clock starts at a full minute.
+func tell(t *testing.T, story func(t *testing.T, w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		story(t, w)
+		if w.stop != nil {
+			w.stop()
+		}
+	})
+}
+
+// incidents returns all that the store knows, by ID, from its open ones and the pages sent.
+func (w *world) open() []Incident {
+	w.t.Helper()
+	open, err := w.store.Memory.OpenIncidents(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return open
+}
+
+func (w *world) want(got []string, want ...string) {
+	w.t.Helper()
+	if !slices.Equal(got, want) {
+		w.t.Errorf("sent\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+	}
+}
+
+func (w *world) timeline(id string) string {
+	var b strings.Builder
+	for _, e := range w.store.Timeline(id) {
+		fmt.Fprintf(&b, "%s %s %s: %s\n", e.At.Format("15:04:05"), e.Kind, e.Person, e.Text)
+	}
+	return b.String()
+}
+
+func TestStoryPrimarySilent(t *testing.T) {
+	t.Parallel()
+	tell(t, func(t *testing.T, w *world) {
+		w.start()
+		time.Sleep(5*time.Minute + 30*time.Second)
+		w.fail()
+		failed := time.Now()
+		time.Sleep(time.Minute)
+		w.want(w.pager.taken(), "trigger person:ada")
+		if at := w.pager.when("trigger person:ada"); len(at) == 1 && at[0].Sub(failed) > 33*time.Second {
+			t.Errorf("paged %s after the failure, want at most the 30 s to the next slot and 3 s", at[0].Sub(failed))
+		}
+		time.Sleep(11 * time.Minute)
+		w.want(w.pager.taken(), "trigger person:ada", "trigger person:grace")
+		first, second := w.pager.when("trigger person:ada"), w.pager.when("trigger person:grace")
+		if d := second[0].Sub(first[0]) - 10*time.Minute; d < -time.Second || d > time.Second {
+			t.Errorf("the second level was %s off", d)
+		}
+		id := w.open()[0].ID
+		w.heal()
+		time.Sleep(2 * time.Minute)
+		w.want(w.pager.taken(), "trigger person:ada", "trigger person:grace", "resolve person:ada", "resolve person:grace")
+		if open := w.open(); len(open) != 0 {
+			t.Errorf("still open: %+v", open)
+		}
+		for _, part := range []string{"opened", "paging ada", "paging grace", "has ended", "accepted the trigger for ada", "recovered: front good again"} {
+			if !strings.Contains(w.timeline(id), part) {
+				t.Errorf("the timeline lacks %q:\n%s", part, w.timeline(id))
+			}
+		}
+	})
+}
+
+func TestStoryOneBadSlot(t *testing.T) {
+	t.Parallel()
+	tell(t, func(t *testing.T, w *world) {
+		w.start()
+		time.Sleep(time.Second)
+		// The slot's looks are bad, the looks asked for at once find all well.
+		now := time.Now().UTC().Truncate(time.Minute).Add(time.Minute)
+		for _, loc := range []string{"west", "central", "east"} {
+			w.engine.Record(look(loc, now, probe.Bad))
+		}
+		time.Sleep(3 * time.Minute)
+		w.want(w.pager.taken())
+		if w.asked.Load() == 0 {
+			t.Error("nobody looked again")
+		}
+	})
+}
+
+func TestStoryOneLocationOnly(t *testing.T) {
+	t.Parallel()
+	tell(t, func(t *testing.T, w *world) {
+		w.start()
+		w.fail("west")
+		time.Sleep(6 * time.Hour)
+		w.want(w.pager.taken())
+		if open := w.open(); len(open) != 0 {
+			t.Errorf("opened %+v", open)
+		}
+		if n := w.asked.Load(); n == 0 || n > 4 {
+			t.Errorf("looked again %d times in 6 hours", n)
+		}
+	})
+}
+
+func TestStoryAckThenResolve(t *testing.T) {
+	t.Parallel()
+	tell(t, func(t *testing.T, w *world) {
+		w.start()
+		w.fail()
+		time.Sleep(2 * time.Minute)
+		id := w.open()[0].ID
+		if err := w.engine.Ack(t.Context(), id, "ada", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.engine.Ack(t.Context(), id, "grace", time.Now()); err != nil {
+			t.Errorf("acknowledging twice: %v", err)
+		}
+		time.Sleep(time.Hour)
+		w.want(w.pager.taken(), "trigger person:ada", "acknowledge person:ada")
+		if inc := w.open()[0]; inc.State != Acknowledged || inc.AckBy != "ada" || !inc.NextActionAt.IsZero() {
+			t.Errorf("stored %+v", inc)
+		}
+		w.heal()
+		time.Sleep(2 * time.Minute)
+		w.want(w.pager.taken(), "trigger person:ada", "acknowledge person:ada", "resolve person:ada")
+		if err := w.engine.Ack(t.Context(), id, "ada", time.Now()); !errors.Is(err, ErrNotFound) {
+			t.Errorf("acknowledging a closed incident: %v, want ErrNotFound", err)
+		}
+	})
+}
+
+func TestStoryUnackStartsAgain(t *testing.T) {
+	t.Parallel()
+	tell(t, func(t *testing.T, w *world) {
+		w.start()
+		w.fail()
+		time.Sleep(2 * time.Minute)
+		id := w.open()[0].ID
+		acked := time.Now()
+		if err := w.engine.Ack(t.Context(), id, "ada", acked); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if err := w.engine.Unack(t.Context(), id, "ada", acked.Add(-time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if inc := w.open()[0]; inc.State != Acknowledged {
+			t.Error("an old message took the acknowledgement back")
+		}
+		if err := w.engine.Unack(t.Context(), id, "ada", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(11 * time.Minute)
+		w.want(w.pager.taken(), "trigger person:ada", "acknowledge person:ada", "trigger person:ada", "trigger person:grace")
+	})
+}
+
+func TestStorySecondEpisode(t *testing.T) {
+	t.Parallel()
+	tell(t, func(t *testing.T, w *world) {
+		w.start()
+		for range 3 {
+			w.fail()
+			time.Sleep(5 * time.Minute)
+			w.heal()
+			time.Sleep(5 * time.Minute)
+		}
+		one := []string{"trigger person:ada", "resolve person:ada"}
+		w.want(w.pager.taken(), slices.Concat(one, one, one)...)
+		keys := map[string]bool{}
+		for _, s := range w.pager.sent {
+			keys[s.page.DedupKey] = true
+		}
+		if len(keys) != 3 {
+			t.Errorf("%d dedup keys for 3 episodes", len(keys))
+		}
+	})
+}
