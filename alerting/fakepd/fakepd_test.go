@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -105,33 +106,59 @@ func TestAnswers(t *testing.T) {
 	}{
 		"trigger": {eventBody(trigger, "kw-1"), answered{202, "", `{"status":"success","message":"Event processed","dedup_key":"kw-1"}`}},
 		"resolve": {eventBody(resolve, "kw-1"), answered{202, "", `{"status":"success","message":"Event processed","dedup_key":"kw-1"}`}},
-		"short key": {strings.Replace(eventBody(trigger, "a"), key, key[1:], 1),
-			answered{400, "", `{"status":"invalid event","message":"Event object is invalid","errors":["Length of 'routing_key' is incorrect (should be 32 characters)"]}`}},
-		"unknown key": {strings.Replace(eventBody(trigger, "a"), key, strings.Repeat("f", 32), 1),
-			answered{400, "", `{"status":"invalid event","message":"Event object is invalid","errors":["'routing_key' is not known"]}`}},
-		"no payload": {`{"routing_key":"` + key + `","event_action":"trigger"}`,
-			answered{400, "", `{"status":"invalid event","message":"Event object is invalid","errors":["'payload' is missing or blank"]}`}},
-		"empty payload": {`{"routing_key":"` + key + `","event_action":"trigger","payload":{"severity":"fatal"}}`,
-			answered{400, "", `{"status":"invalid event","message":"Event object is invalid","errors":["'payload.severity' is not one of critical, error, warning, info","'payload.source' is missing or blank","'payload.summary' is missing or blank"]}`}},
-		"bad action, no dedup key": {`{"routing_key":"` + key + `","event_action":"ack"}`,
-			answered{400, "", `{"status":"invalid event","message":"Event object is invalid","errors":["'event_action' is not one of trigger, acknowledge, resolve"]}`}},
-		"resolve without a dedup key": {eventBody(resolve, ""),
-			answered{400, "", `{"status":"invalid event","message":"Event object is invalid","errors":["'dedup_key' is missing or blank"]}`}},
-		"long dedup key": {eventBody(trigger, strings.Repeat("k", 256)),
-			answered{400, "", `{"status":"invalid event","message":"Event object is invalid","errors":["'dedup_key' is too long (256 characters, at most 255)"]}`}},
-		"long summary": {strings.Replace(eventBody(trigger, "a"), "image-site is down", long, 1),
-			answered{400, "", `{"status":"invalid event","message":"Event object is invalid","errors":["'payload.summary' is too long (1025 characters, at most 1024)"]}`}},
-		"longest summary": {strings.Replace(eventBody(trigger, "a"), "image-site is down", long[2:], 1),
-			answered{202, "", `{"status":"success","message":"Event processed","dedup_key":"a"}`}},
-		"number as text": {`{"routing_key":"` + key + `","event_action":"resolve","dedup_key":7}`,
-			answered{400, "", `{"status":"invalid event","message":"Event object is invalid","errors":["'dedup_key' is not a text","'dedup_key' is missing or blank"]}`}},
-		"bad time": {strings.Replace(eventBody(trigger, "a"), `"summary"`, `"timestamp":"yesterday","summary"`, 1),
-			answered{400, "", `{"status":"invalid event","message":"Event object is invalid","errors":["'payload.timestamp' is not an ISO 8601 time"]}`}},
+		"short key": {
+			strings.Replace(eventBody(trigger, "a"), key, key[1:], 1),
+			answered{400, "", `{"status":"invalid event","message":"Event object is invalid","errors":["Length of 'routing_key' is incorrect (should be 32 characters)"]}`},
+		},
+		"unknown key": {
+			strings.Replace(eventBody(trigger, "a"), key, strings.Repeat("f", 32), 1),
+			answered{400, "", `{"status":"invalid event","message":"Event object is invalid","errors":["'routing_key' is not known"]}`},
+		},
+		"no payload": {
+			`{"routing_key":"` + key + `","event_action":"trigger"}`,
+			answered{400, "", `{"status":"invalid event","message":"Event object is invalid","errors":["'payload' is missing or blank"]}`},
+		},
+		"empty payload": {
+			`{"routing_key":"` + key + `","event_action":"trigger","payload":{"severity":"fatal"}}`,
+			answered{400, "", `{"status":"invalid event","message":"Event object is invalid","errors":["'payload.severity' is not one of critical, error, warning, info","'payload.source' is missing or blank","'payload.summary' is missing or blank"]}`},
+		},
+		"bad action, no dedup key": {
+			`{"routing_key":"` + key + `","event_action":"ack"}`,
+			answered{400, "", `{"status":"invalid event","message":"Event object is invalid","errors":["'event_action' is not one of trigger, acknowledge, resolve"]}`},
+		},
+		"resolve without a dedup key": {
+			eventBody(resolve, ""),
+			answered{400, "", `{"status":"invalid event","message":"Event object is invalid","errors":["'dedup_key' is missing or blank"]}`},
+		},
+		"long dedup key": {
+			eventBody(trigger, strings.Repeat("k", 256)),
+			answered{400, "", `{"status":"invalid event","message":"Event object is invalid","errors":["'dedup_key' is too long (256 characters, at most 255)"]}`},
+		},
+		"long summary": {
+			strings.Replace(eventBody(trigger, "a"), "image-site is down", long, 1),
+			answered{400, "", `{"status":"invalid event","message":"Event object is invalid","errors":["'payload.summary' is too long (1025 characters, at most 1024)"]}`},
+		},
+		"longest summary": {
+			strings.Replace(eventBody(trigger, "a"), "image-site is down", long[2:], 1),
+			answered{202, "", `{"status":"success","message":"Event processed","dedup_key":"a"}`},
+		},
+		"number as text": {
+			`{"routing_key":"` + key + `","event_action":"resolve","dedup_key":7}`,
+			answered{400, "", `{"status":"invalid event","message":"Event object is invalid","errors":["'dedup_key' is not a text","'dedup_key' is missing or blank"]}`},
+		},
+		"bad time": {
+			strings.Replace(eventBody(trigger, "a"), `"summary"`, `"timestamp":"yesterday","summary"`, 1),
+			answered{400, "", `{"status":"invalid event","message":"Event object is invalid","errors":["'payload.timestamp' is not an ISO 8601 time"]}`},
+		},
 		"no JSON": {`routing_key=1`, answered{400, "", `{"status":"invalid event","message":"Event object is invalid","errors":["JSON cannot be read: not an object"]}`}},
-		"two objects": {eventBody(trigger, "a") + "{}",
-			answered{400, "", `{"status":"invalid event","message":"Event object is invalid","errors":["JSON cannot be read: something follows the object"]}`}},
-		"too large": {eventBody(trigger, "a") + strings.Repeat(" ", maxBody),
-			answered{413, "", `{"status":"invalid event","message":"Event object is invalid","errors":["the event is larger than 512 KB"]}`}},
+		"two objects": {
+			eventBody(trigger, "a") + "{}",
+			answered{400, "", `{"status":"invalid event","message":"Event object is invalid","errors":["JSON cannot be read: something follows the object"]}`},
+		},
+		"too large": {
+			eventBody(trigger, "a") + strings.Repeat(" ", maxBody),
+			answered{413, "", `{"status":"invalid event","message":"Event object is invalid","errors":["the event is larger than 512 KB"]}`},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -292,7 +319,7 @@ func TestFaults(t *testing.T) {
 				var got []string
 				for _, action := range tt.sent {
 					a, err := try(t.Context(), s, http.MethodPost, "/v2/enqueue", eventBody(action, "a"))
-					text := fmt.Sprint(a.Status)
+					text := strconv.Itoa(a.Status)
 					if errors.Is(err, errClosed) {
 						text = "closed"
 					} else if err != nil {
@@ -472,6 +499,14 @@ func TestPeopleAndWebhooks(t *testing.T) {
 	})
 }
 
+// The value was made with openssl dgst -sha256 -hmac s3cret.
+func TestSign(t *testing.T) {
+	t.Parallel()
+	if got, want := Sign("s3cret", []byte(`{"event":{}}`)), "v1=352991ebcbce339cc66a2794cf09fe782c95f38e7988e48bda8ded984a11311c"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 func TestWebhookDrops(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -517,13 +552,16 @@ func TestAutoAck(t *testing.T) {
 		send(t, s, trigger, "a")
 		send(t, s, trigger, "b")
 		send(t, s, resolve, "b")
-		time.Sleep(19 * time.Second)
+		time.Sleep(10 * time.Second)
+		send(t, s, trigger, "b") // a new incident: its own 20 s
+		time.Sleep(9 * time.Second)
 		if got := s.State().Incidents[0].Status; got != triggered {
 			t.Errorf("after 19s: %s", got)
 		}
 		time.Sleep(2 * time.Second)
 		st := s.State()
-		if st.Incidents[0].Status != acknowledged || st.Incidents[0].AcknowledgedBy != "autoack" || st.Incidents[1].Status != resolved || st.PutOff != 0 {
+		if st.Incidents[0].Status != acknowledged || st.Incidents[0].AcknowledgedBy != "autoack" || st.Incidents[1].Status != resolved ||
+			st.Incidents[2].Status != triggered || st.PutOff != 1 {
 			t.Errorf("after 21s: %+v", st)
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -92,7 +93,7 @@ func bodyOf(body []byte) json.RawMessage {
 
 func hashOf(body []byte) string {
 	sum := sha256.Sum256(body)
-	return fmt.Sprintf("%x", sum[:8])
+	return hex.EncodeToString(sum[:8])
 }
 
 // Summary counts what a log held.
@@ -206,8 +207,8 @@ func (v *verifier) effect(l Line) {
 	if !slices.Contains(want, l.Did) {
 		v.problem("line %d: %s %q was %s, but should be %v", l.Seq, l.Action, l.DedupKey, l.Did, want)
 	}
-	switch {
-	case l.Action == trigger:
+	switch l.Action {
+	case trigger:
 		v.sum.Triggers++
 		e.triggers++
 		if !e.open {
@@ -215,7 +216,7 @@ func (v *verifier) effect(l Line) {
 			v.sum.Incidents++
 		}
 		e.open = true
-	case l.Action == resolve:
+	case resolve:
 		e.open = false
 	}
 	if l.Did == didNothing {
