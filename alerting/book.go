@@ -26,12 +26,12 @@ type Book struct {
 	gen     int64
 }
 
-// Rows are the rows that one step writes, whole, and the incidents it forgets.
+// Rows are the rows that one step writes, whole, after it forgot some incidents.
 type Rows struct {
+	Forget    []string // IDs of incidents to drop first, with all they have
 	Incidents []Incident
 	Entries   []Entry
 	Pages     []Page
-	Forget    []string // IDs of incidents to drop with all they have
 }
 
 type record struct {
@@ -259,6 +259,16 @@ func (b *Book) commit(ctx context.Context, rows Rows) error {
 }
 
 func (b *Book) put(rows Rows) {
+	for _, id := range rows.Forget {
+		rec := b.records[id]
+		if rec == nil {
+			continue
+		}
+		for page := range rec.pages {
+			delete(b.live, page)
+		}
+		delete(b.records, id)
+	}
 	for _, in := range rows.Incidents {
 		b.record(in.ID).incident = cloneIncident(in)
 	}
@@ -273,16 +283,6 @@ func (b *Book) put(rows Rows) {
 		} else {
 			delete(b.live, p.ID)
 		}
-	}
-	for _, id := range rows.Forget {
-		rec := b.records[id]
-		if rec == nil {
-			continue
-		}
-		for page := range rec.pages {
-			delete(b.live, page)
-		}
-		delete(b.records, id)
 	}
 }
 

@@ -72,6 +72,32 @@ func (b *Book) Snapshots() []Snapshot {
 	return out
 }
 
+// All returns everything, entries too, oldest incident first.
+func (b *Book) All(context.Context) ([]Change, error) {
+	var out []Change
+	for _, s := range b.Snapshots() {
+		out = append(out, s.Change)
+	}
+	return out, nil
+}
+
+// Reset replaces everything by these, in one step.
+func (b *Book) Reset(ctx context.Context, cs []Change) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var rows Rows
+	for id := range b.records {
+		rows.Forget = append(rows.Forget, id)
+	}
+	for _, c := range cs {
+		if c.Incident.Version > 0 {
+			rows.Incidents = append(rows.Incidents, c.Incident)
+		}
+		rows.Entries, rows.Pages = append(rows.Entries, c.Entries...), append(rows.Pages, c.Pages...)
+	}
+	return b.commit(ctx, rows)
+}
+
 // Forget drops the incidents that have not changed since these snapshots were
 // taken, all in one step, and leaves the others.
 func (b *Book) Forget(ctx context.Context, seen []Snapshot) error {

@@ -2,65 +2,327 @@ package alerting
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 )
 
-// Where a [Failover] writes.
+// Mode is where a [Failover] writes.
+type Mode string
+
+// The modes.
 const (
 	OnPrimary Mode = "primary"
 	OnSpool   Mode = "spool"
 	OnMemory  Mode = "memory" // the spool could not be written either
 )
 
-// Mode is where a [Failover] writes.
-type Mode string
-
-// FailoverState is what health shows. The zero value means not started.
+// FailoverState is what health shows. Mode is empty before the first use.
 type FailoverState struct {
 	Mode      Mode
 	Since     time.Time // when the present mode began, UTC
-	Partial   bool      // the primary has never been read: open incidents may be missing
-	Incidents int       // held outside the primary, not yet replayed
-	Pages     int       // of those incidents, unfinished
-	Unsaved   int       // changes that only memory holds
-	Refused   int64     // changes lost because memory was full; 0 in every sane life
-	LastError string    // why the primary is not used; "" on the primary
+	Partial   bool      // the primary was never read since the start: incidents that it knows may be missing here
+	Incidents int       // held outside the primary and not yet replayed
+	Pages     int       // unfinished pages of those
+	LastError string    // why the primary, or the spool, is not used; "" on the primary
+	// SpoolError says on the primary why the spool could not be used if it were
+	// needed; "" when it can, as far as is known.
+	SpoolError string
 }
 
-// Failover is a [Store].
+// Failover is the [Store] that goes on when the database does not. It writes to
+// Primary; when that does not take a step within Timeout it writes to Spool, and
+// when the disk does not take it either, to memory (loudly, see State and Log).
+//
+// The order of an incident's pages must not break on the way, hence:
+//   - it knows all open incidents and owed pages from memory; when the primary
+//     is found away they are seeded into the spool first, with their states, and
+//     are delivered from there;
+//   - while anything is held that the primary does not have, every step goes to
+//     the spool, and pages are claimed there only;
+//   - Run copies all of it to the primary when that is back, then stops the world
+//     for the last few changes, and only then uses the primary again.
+//
+// A page that was accepted meanwhile is accepted there too, a leased one keeps
+// its lease and epoch, so its deliverer settles it as if nothing had happened.
+//
+// After a start without the primary OpenIncidents answers from the spool, and
+// State says Partial. For the engine: OnReturn is called (never at the same time
+// twice, from Run) each time the primary is used again, with all incidents that
+// are open there. Take over those you do not know; an incident you hold that is
+// not among them was resolved elsewhere. When the primary and you both hold an
+// open incident of one service, keep the older and resolve the younger one.
+//
+// Only the daemon that leads may use one (see [Leader]). Set the fields before
+// the first use. Safe for concurrent use.
 type Failover struct {
-	Primary  Primary
-	Spool    Reserve
-	Log      *slog.Logger
-	Timeout  time.Duration
-	OnReturn func([]Incident)
+	Primary Primary
+	// Spool may be nil: then there is only memory behind the primary.
+	Spool Reserve
+	Log   *slog.Logger
+	// Timeout is how long one step may take on the primary; 0 means 2 s.
+	Timeout time.Duration
+	// OnReturn may be nil. It must not call the Failover and should not block.
+	OnReturn func(open []Incident)
+
+	// gate is held in part during each step and whole while the mode changes. It
+	// guards mode. Not a sync.RWMutex: waiting for that would stand in the way of
+	// the clock in a synctest bubble, and could not be ended by a context.
+	gate *semaphore.Weighted
+	once sync.Once
+	kick chan struct{} // wakes Run when the mode changed
+	mode Mode
+
+	// view is everything unfinished, and what is not yet in the primary.
+	view Book
+
+	// serial makes steps on the spool one at a time.
+	serial sync.Mutex
+
+	// copied is what of view the primary took in this outage. Only Run's goroutine
+	// and holders of the whole gate use it.
+	copied map[string]int64
+
+	// mu guards what follows.
+	mu      sync.Mutex
+	shown   Mode // mode, for State: health must not wait for gate
+	since   time.Time
+	partial bool
+	stale   bool // the spool could not be emptied after a replay
+	lastErr string
+	noSpool string                     // why the spool cannot be used
+	cancels map[int]context.CancelFunc // of the steps under way on the primary
+	step    int
 }
-
-// Apply writes.
-func (f *Failover) Apply(ctx context.Context, c Change) error { panic("soon") }
-
-// OpenIncidents lists.
-func (f *Failover) OpenIncidents(ctx context.Context) ([]Incident, error) { panic("soon") }
-
-// Claim leases.
-func (f *Failover) Claim(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]Page, error) {
-	panic("soon")
-}
-
-// Settle writes.
-func (f *Failover) Settle(ctx context.Context, s Settlement) error { panic("soon") }
-
-// Pages lists.
-func (f *Failover) Pages(ctx context.Context, incident string) ([]Page, error) { panic("soon") }
-
-// Backlog counts.
-func (f *Failover) Backlog(ctx context.Context) (Backlog, error) { panic("soon") }
-
-// Run watches.
-func (f *Failover) Run(ctx context.Context) error { panic("soon") }
-
-// State tells.
-func (f *Failover) State() FailoverState { panic("soon") }
 
 var _ Store = (*Failover)(nil)
+
+const (
+	primaryTimeout = 2 * time.Second
+	replayTimeout  = 10 * time.Second // of one incident
+	finalTimeout   = 5 * time.Second  // of the last changes, while the world stands still
+	memoryMaxPages = 20_000           // unfinished pages held in memory only
+	gateWhole      = 1 << 20          // more than there are steps at once
+)
+
+// ErrOverfull means that neither database nor spool took a change, and memory
+// holds too many already. The change is lost unless the caller keeps it.
+var ErrOverfull = errors.New("neither the database nor the spool can be written, and memory is full: free disk space, bring the database back")
+
+// Apply implements [Store]. The error is the context's or [ErrOverfull].
+func (f *Failover) Apply(ctx context.Context, c Change) error {
+	return f.do(ctx, func(ctx context.Context, s Store) error {
+		if _, pages := f.view.Held(); s == &f.view && pages >= memoryMaxPages {
+			return ErrOverfull
+		}
+		return s.Apply(ctx, c)
+	}, func(ctx context.Context) error { return f.view.Apply(ctx, c) })
+}
+
+// Settle implements [Store].
+func (f *Failover) Settle(ctx context.Context, s Settlement) error {
+	return f.do(ctx, func(ctx context.Context, to Store) error { return to.Settle(ctx, s) },
+		func(ctx context.Context) error { return f.view.Settle(ctx, s) })
+}
+
+// Claim implements [Store].
+func (f *Failover) Claim(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]Page, error) {
+	var claimed []Page
+	err := f.do(ctx, func(ctx context.Context, s Store) error {
+		var err error
+		claimed, err = s.Claim(ctx, now, lease, limit)
+		return err
+	}, func(ctx context.Context) error { return f.view.Import(ctx, Change{Pages: claimed}) })
+	if err != nil {
+		return nil, err
+	}
+	return claimed, nil
+}
+
+// OpenIncidents implements [Store]. Without the primary it answers from what is
+// known here, which State calls Partial when the primary was never read.
+func (f *Failover) OpenIncidents(ctx context.Context) ([]Incident, error) {
+	var open []Incident
+	err := f.do(ctx, func(ctx context.Context, s Store) error {
+		var err error
+		open, err = s.OpenIncidents(ctx)
+		return err
+	}, nil)
+	return open, err
+}
+
+// Pages implements [Store]. Without the primary it knows the pages of open
+// incidents and of those that changed since.
+func (f *Failover) Pages(ctx context.Context, incident string) ([]Page, error) {
+	var pages []Page
+	err := f.do(ctx, func(ctx context.Context, s Store) error {
+		var err error
+		pages, err = s.Pages(ctx, incident)
+		return err
+	}, nil)
+	return pages, err
+}
+
+// Backlog implements [Store].
+func (f *Failover) Backlog(ctx context.Context) (Backlog, error) {
+	var out Backlog
+	err := f.do(ctx, func(ctx context.Context, s Store) error {
+		var err error
+		out, err = s.Backlog(ctx)
+		return err
+	}, nil)
+	return out, err
+}
+
+// State tells where steps go now.
+func (f *Failover) State() FailoverState {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out := FailoverState{Mode: f.shown, Since: f.since, Partial: f.partial, LastError: f.lastErr, SpoolError: f.noSpool}
+	if f.shown == OnSpool || f.shown == OnMemory {
+		out.Incidents, out.Pages = f.view.Held()
+	}
+	return out
+}
+
+// do makes one step in the store of the mode, and in the next one when that
+// fails. seen notes a step of the primary or the spool in view.
+func (f *Failover) do(ctx context.Context, step func(context.Context, Store) error, seen func(context.Context) error) error {
+	f.start(ctx)
+	for {
+		mode, err := f.try(ctx, step, seen)
+		if err == nil || mode == OnMemory {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		f.fall(ctx, mode, err)
+	}
+}
+
+// try makes the step in the store of the present mode and tells which that was.
+func (f *Failover) try(ctx context.Context, step func(context.Context, Store) error, seen func(context.Context) error) (Mode, error) {
+	if err := f.gate.Acquire(ctx, 1); err != nil {
+		return "", err
+	}
+	defer f.gate.Release(1)
+	var err error
+	switch f.mode {
+	case OnPrimary:
+		err = f.onPrimary(ctx, func(ctx context.Context) error { return step(ctx, f.Primary) })
+	case OnSpool:
+		// One at a time, so that view sees the same order; the disk is the limit anyway.
+		f.serial.Lock()
+		defer f.serial.Unlock()
+		err = step(ctx, f.Spool)
+	case OnMemory:
+		return f.mode, step(ctx, &f.view)
+	}
+	if err == nil && seen != nil {
+		// Also when ctx has ended just now: the step was taken.
+		err = seen(context.WithoutCancel(ctx))
+	}
+	return f.mode, err
+}
+
+// lock takes gate whole, whatever becomes of ctx, and returns what gives it back.
+func (f *Failover) lock(ctx context.Context) (unlock func()) {
+	if err := f.gate.Acquire(context.WithoutCancel(ctx), gateWhole); err != nil {
+		panic("a context without an end has ended")
+	}
+	return func() { f.gate.Release(gateWhole) }
+}
+
+// onPrimary bounds a call to the primary, and lets the first one that fails end
+// all others: they would only wait for the same dead connection.
+func (f *Failover) onPrimary(ctx context.Context, call func(context.Context) error) error {
+	limit := f.Timeout
+	if limit == 0 {
+		limit = primaryTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	f.mu.Lock()
+	if f.cancels == nil {
+		f.cancels = map[int]context.CancelFunc{}
+	}
+	f.step++
+	id := f.step
+	f.cancels[id] = cancel
+	f.mu.Unlock()
+	err := call(ctx)
+	f.mu.Lock()
+	delete(f.cancels, id)
+	f.mu.Unlock()
+	return err
+}
+
+// fall leaves a mode that failed, unless somebody else did already.
+func (f *Failover) fall(ctx context.Context, from Mode, cause error) {
+	f.mu.Lock()
+	for _, cancel := range f.cancels {
+		cancel()
+	}
+	f.mu.Unlock()
+	defer f.lock(ctx)()
+	if f.mode != from {
+		return
+	}
+	if from == OnPrimary {
+		err := f.seed(ctx)
+		if err == nil {
+			f.enter(OnSpool, cause)
+			return
+		}
+		cause = fmt.Errorf("%w; spool: %w", cause, err)
+	}
+	f.enter(OnMemory, cause)
+}
+
+// seed makes the spool hold what is known, in one transaction.
+func (f *Failover) seed(ctx context.Context) error {
+	if f.Spool == nil {
+		return errNoSpool
+	}
+	// Not ended by the caller: a page waits for it.
+	ctx = context.WithoutCancel(ctx)
+	all, err := f.view.All(ctx)
+	if err != nil {
+		return err
+	}
+	return f.Spool.Reset(ctx, all)
+}
+
+var errNoSpool = errors.New("there is none")
+
+// enter changes the mode and says so. Call it with gate held whole.
+func (f *Failover) enter(mode Mode, cause error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	select {
+	case f.kick <- struct{}{}:
+	default: // Run is awake already
+	}
+	was := f.mode
+	f.mode, f.shown, f.since, f.lastErr = mode, mode, time.Now().UTC(), ""
+	if cause != nil {
+		f.lastErr = cause.Error()
+	}
+	switch mode {
+	case OnPrimary:
+		f.partial = false
+		if was != "" {
+			f.Log.Info("incidents and pages are in the database again")
+		}
+	case OnSpool:
+		f.copied = map[string]int64{}
+		f.Log.Error("database is away; incidents and pages go to the spool and are sent from there", "err", cause)
+	case OnMemory:
+		f.Log.Error("neither database nor spool can be written; pages are sent from memory and are lost with this process", "err", cause)
+	}
+}

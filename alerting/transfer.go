@@ -31,18 +31,13 @@ type Primary interface {
 	Transfer
 }
 
-// Reserve is the store that holds what the primary has not yet taken. Its
-// methods are safe for concurrent use.
+// Reserve is a store that stands in while the primary is away.
 type Reserve interface {
-	Primary
-	// Replay copies everything into to and keeps it. What a former Replay
-	// copied and nobody changed since is not copied again.
-	Replay(ctx context.Context, to Importer) error
-	// Drain copies like Replay and then forgets what was copied and not changed
-	// meanwhile. A crash at any point repeats at most some imports.
-	Drain(ctx context.Context, to Importer) error
-	// Held counts the incidents and the unfinished pages that it holds.
-	Held() (incidents, pages int)
+	Store
+	// All returns everything that it holds, entries too, oldest incident first.
+	All(ctx context.Context) ([]Change, error)
+	// Reset replaces everything that it holds by these, in one transaction.
+	Reset(ctx context.Context, cs []Change) error
 }
 
 // pageKey is what orders pages: within it one page is in flight at a time.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -35,13 +34,12 @@ const (
 type Outbox struct {
 	db   *bolt.DB
 	book alerting.Book
-
-	// mu guards copied: what Replay gave away, by incident, and as of when.
-	mu     sync.Mutex
-	copied map[string]int64
 }
 
-var _ alerting.Reserve = (*Outbox)(nil)
+var (
+	_ alerting.Reserve = (*Outbox)(nil)
+	_ alerting.Primary = (*Outbox)(nil)
+)
 
 // OpenOutbox opens or creates the file and reads what it holds. Errors:
 // [ErrLocked], or what the file system says.
@@ -61,7 +59,7 @@ func OpenOutbox(o OutboxOptions) (*Outbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the spool %s: %w (if it is damaged, move it away: the pages in it are lost then)", o.Path, err)
 	}
-	out := &Outbox{db: db, copied: map[string]int64{}}
+	out := &Outbox{db: db}
 	rows, err := out.read()
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -97,6 +95,11 @@ func pageKey(p alerting.Page) []byte { return append(prefix(p.Incident), p.ID...
 // persist writes the rows of one step.
 func (o *Outbox) persist(_ context.Context, rows alerting.Rows) error {
 	err := o.db.Update(func(tx *bolt.Tx) error {
+		for _, id := range rows.Forget {
+			if err := forget(tx, prefix(id)); err != nil {
+				return err
+			}
+		}
 		for _, in := range rows.Incidents {
 			if err := put(tx, incidentBucket(), prefix(in.ID), in); err != nil {
 				return err
@@ -109,11 +112,6 @@ func (o *Outbox) persist(_ context.Context, rows alerting.Rows) error {
 		}
 		for _, p := range rows.Pages {
 			if err := put(tx, pageBucket(), pageKey(p), p); err != nil {
-				return err
-			}
-		}
-		for _, id := range rows.Forget {
-			if err := forget(tx, prefix(id)); err != nil {
 				return err
 			}
 		}
@@ -189,25 +187,23 @@ func each[T any](tx *bolt.Tx, bucket []byte, rows *[]T) error {
 	})
 }
 
-// Replay implements [alerting.Reserve].
-func (o *Outbox) Replay(ctx context.Context, to alerting.Importer) error {
-	_, err := o.replay(ctx, to)
-	return err
-}
-
-// Drain implements [alerting.Reserve].
+// Drain imports everything into to and forgets what was taken and has not
+// changed meanwhile. It goes on after an incident that is not taken and returns
+// the error. A crash at any point only repeats imports.
 func (o *Outbox) Drain(ctx context.Context, to alerting.Importer) error {
-	there, err := o.replay(ctx, to)
+	there, err := alerting.Copy(ctx, o.book.Snapshots(), to, map[string]int64{})
 	return errors.Join(err, o.book.Forget(ctx, there))
 }
 
-func (o *Outbox) replay(ctx context.Context, to alerting.Importer) ([]alerting.Snapshot, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return alerting.Copy(ctx, o.book.Snapshots(), to, o.copied)
+// All implements [alerting.Reserve].
+func (o *Outbox) All(ctx context.Context) ([]alerting.Change, error) { return o.book.All(ctx) }
+
+// Reset implements [alerting.Reserve].
+func (o *Outbox) Reset(ctx context.Context, cs []alerting.Change) error {
+	return o.book.Reset(ctx, cs)
 }
 
-// Held implements [alerting.Reserve].
+// Held counts the incidents and the unfinished pages that it holds.
 func (o *Outbox) Held() (incidents, pages int) { return o.book.Held() }
 
 // Apply implements [alerting.Store].
