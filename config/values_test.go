@@ -157,7 +157,7 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 	var all strings.Builder
 	all.Write(asJSON)
 	for _, v := range []any{f, *f, f.Checks, f.Checks[0], f.People, f.Fallback, f.Checks[0].HTTP.Headers, f.PagerDuty, *f.PagerDuty, f.Routes(), f.Rules(), f.Roster(), f.specs["front"], Diff(f, smallFile(t))} {
-		fmt.Fprintf(&all, "\n%v\n%+v\n%#v\n%s\n%q\n%d", v, v, v, v, v, v)
+		fmt.Fprintf(&all, "\n%v\n%+v\n%#v\n%s\n%q\n%d\n%t", v, v, v, v, v, v, v)
 	}
 	slog.New(slog.NewJSONHandler(&all, nil)).Info("loaded", "config", f, "check", f.Checks[0])
 	for _, secret := range []string{"pass-word", strings.Repeat("a", 32), strings.Repeat("s", 32), "token-from-env"} {
@@ -304,6 +304,30 @@ pagerduty: {routing_key: 0123456789abcdef0123456789ABCDEF}
 	without := load(t, strings.ReplaceAll(before, "console: {listen: 127.0.0.1:1111}", ""))
 	if got := Diff(old, without).String(); got != "needs a restart: console" {
 		t.Errorf("got %s", got)
+	}
+}
+
+// TestMerge holds the order of precedence: a block's own keys, then merges in the
+// order of the list.
+func TestMerge(t *testing.T) {
+	t.Parallel()
+	f := load(t, `
+version: 1
+x-slow: &slow {every: 5m, timeout: 9s, retries: 3}
+x-fast: &fast {every: 30s, timeout: 7s}
+checks:
+  - {name: own, <<: *fast, timeout: 5s, tcp: &port {address: "127.0.0.1:1"}}
+  - {name: first, every: 30s, <<: [*fast, *slow], timeout: 6s, tcp: *port}
+  - {name: nested, <<: {<<: *slow, every: 3m}, tcp: *port}
+`)
+	want := []Check{{Every: 30 * time.Second, Timeout: 5 * time.Second}, {Every: 30 * time.Second, Timeout: 6 * time.Second, Retries: 3}, {Every: 3 * time.Minute, Timeout: 9 * time.Second, Retries: 3}}
+	for i, k := range f.Checks {
+		if got := (Check{Every: k.Every, Timeout: k.Timeout, Retries: k.Retries}); got.Every != want[i].Every || got.Timeout != want[i].Timeout || got.Retries != want[i].Retries {
+			t.Errorf("%s: every %s, timeout %s, retries %d, want %s, %s, %d", k.Name, k.Every, k.Timeout, k.Retries, want[i].Every, want[i].Timeout, want[i].Retries)
+		}
+		if k.TCP == nil || k.TCP.Address != "127.0.0.1:1" {
+			t.Errorf("%s: the alias of its kind was not followed", k.Name)
+		}
 	}
 }
 
