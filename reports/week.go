@@ -29,11 +29,7 @@ func WeekOf(t time.Time, zone *time.Location) Week {
 	day := dayNumber(local.Date())
 	monday := day - (int(local.Weekday())+daysPerWeek-1)%daysPerWeek
 	w := weekAt(monday, zone)
-	// Where clocks go back over midnight, a few minutes show yesterday's date again.
-	switch {
-	case t.Before(w.From):
-		return weekAt(monday-daysPerWeek, zone)
-	case !t.Before(w.To):
+	if !t.Before(w.To) { // clocks went back over midnight: this is Sunday's date again
 		return weekAt(monday+daysPerWeek, zone)
 	}
 	return w

@@ -2,6 +2,7 @@ package reports
 
 import (
 	_ "embed"
+	"encoding/binary"
 	"strings"
 	"testing"
 	"time"
@@ -73,6 +74,41 @@ func TestFirstInstant(t *testing.T) {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})
+	}
+}
+
+// backOverMidnight is a zone in which clocks go back from 00:30 to 23:30 at change:
+// no real zone has done that to a Monday, but one may.
+func backOverMidnight(t *testing.T, change time.Time) *time.Location {
+	t.Helper()
+	b := append([]byte("TZif"), make([]byte, 16)...)
+	for _, count := range []uint32{0, 0, 0, 1, 2, 4} { // one change between two offsets, four letters
+		b = binary.BigEndian.AppendUint32(b, count)
+	}
+	b = binary.BigEndian.AppendUint32(b, uint32(change.Unix()))
+	b = append(b, 1, 0, 0, 0x0e, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 'A', 'B', 'C', 0) // +1 h, then 0
+	z, err := time.LoadLocationFromTZData("Test/Midnight", b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z
+}
+
+func TestWeekWhereMondayBeginsTwice(t *testing.T) {
+	t.Parallel()
+	change := instant(t, "2026-11-15T23:30:00Z")
+	z := backOverMidnight(t, change)
+	for name, at := range map[string]time.Time{
+		"first half hour of Monday": change.Add(-time.Minute),
+		"Sunday again":              change.Add(time.Minute),
+		"Monday again":              change.Add(31 * time.Minute),
+	} {
+		if w := WeekOf(at, z); w.String() != "2026-W47" || !w.From.Equal(instant(t, "2026-11-15T23:00:00Z")) {
+			t.Errorf("%s: got %s from %s, want 2026-W47 from 23:00Z", name, w, w.From)
+		}
+	}
+	if w := WeekOf(change.Add(-31*time.Minute), z); w.String() != "2026-W46" || !w.To.Equal(instant(t, "2026-11-15T23:00:00Z")) {
+		t.Errorf("Sunday: got %s to %s, want 2026-W46 to 23:00Z", w, w.To)
 	}
 }
 
