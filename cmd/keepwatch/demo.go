@@ -34,8 +34,8 @@ people:
   ada: {name: Ada, email: ada@example.com}
   grace: {name: Grace, email: grace@example.com}
 rotations:
-  primary: {start: 2026-01-05, handoff: Monday 09:00, people: [ada, grace]}
-  secondary: {start: 2026-01-05, handoff: Monday 09:00, people: [grace, ada]}
+  primary: {start: 2026-01-05, handoff: Monday 09:00, people: [ada]}
+  secondary: {start: 2026-01-05, handoff: Monday 09:00, people: [grace]}
 escalations:
   site: {levels: [{page: primary}, {page: secondary, after: 5m}]}
 pagerduty: {routing_key: "${PAGERDUTY_ROUTING_KEY}", events_url: "${PAGERDUTY_EVENTS_URL}", webhook_secret: "${PAGERDUTY_WEBHOOK_SECRET}"}
@@ -81,7 +81,7 @@ func (s *story) tell(ctx context.Context) (err error) {
 		}
 		err = os.RemoveAll(s.dir)
 	}()
-	for _, chapter := range []func(context.Context) error{s.up, s.outage, s.page, s.acknowledge, s.recover, s.report} {
+	for _, chapter := range []func(context.Context) error{s.up, s.calm, s.outage, s.page, s.acknowledge, s.linger, s.recover, s.settle, s.report} {
 		if err := chapter(ctx); err != nil {
 			return err
 		}
@@ -161,6 +161,31 @@ func (s *story) up(ctx context.Context) (err error) {
 	return nil
 }
 
+// calm, linger and settle let whole slots pass, so that the report has something to count.
+func (s *story) calm(ctx context.Context) error {
+	s.say("Twenty quiet seconds, so that the week has good slots to count.")
+	return pause(ctx, 20*time.Second)
+}
+
+func (s *story) linger(ctx context.Context) error {
+	s.say("The site stays down for half a minute; nobody is paged again.")
+	return pause(ctx, 30*time.Second)
+}
+
+func (s *story) settle(ctx context.Context) error {
+	s.say("Fifteen seconds for the last slots to be written down.")
+	return pause(ctx, 15*time.Second)
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
 func (s *story) outage(ctx context.Context) error {
 	s.say("OUTAGE: the site is killed (kill -9).")
 	if err := s.web.Process.Kill(); err != nil {
@@ -183,23 +208,19 @@ func (s *story) outage(ctx context.Context) error {
 
 // received is a line of the stand-in's log, as far as the story needs it.
 type received struct {
-	Event struct {
-		Action   string `json:"event_action"`
-		DedupKey string `json:"dedup_key"`
-		Payload  struct {
-			Summary string `json:"summary"`
-		} `json:"payload"`
-	} `json:"event"`
-	Status int    `json:"status"`
-	Did    string `json:"did"`
+	Action   string `json:"action"`
+	DedupKey string `json:"dedup_key"`
+	Summary  string `json:"summary"`
+	Status   int    `json:"status"`
+	Did      string `json:"did"`
 }
 
 // page waits until PagerDuty's stand-in holds an open incident for our key.
 func (s *story) page(ctx context.Context) error {
 	return s.await(ctx, "the page", func() bool {
 		for _, r := range s.log(ctx) {
-			if r.Event.Action == "trigger" && r.Event.DedupKey == s.incident && r.Status == http.StatusAccepted {
-				s.say("PAGE: PagerDuty's stand-in took it: %q (%s).", r.Event.Payload.Summary, r.Did)
+			if r.Action == "trigger" && r.DedupKey == s.incident && r.Status == http.StatusAccepted {
+				s.say("PAGE: PagerDuty's stand-in took it: %q (%s).", r.Summary, r.Did)
 				return true
 			}
 		}
@@ -236,7 +257,7 @@ func (s *story) recover(ctx context.Context) (err error) {
 	s.say("image-site is up again.")
 	return s.await(ctx, "the resolve at PagerDuty", func() bool {
 		for _, r := range s.log(ctx) {
-			if r.Event.Action == "resolve" && r.Event.DedupKey == s.incident && r.Status == http.StatusAccepted {
+			if r.Action == "resolve" && r.DedupKey == s.incident && r.Status == http.StatusAccepted {
 				s.say("RESOLVE: the stand-in closed it (%s).", r.Did)
 				return true
 			}

@@ -144,7 +144,7 @@ func (c *cli) verifyCommand() *cobra.Command {
 			}
 			defer file.Close()
 			sum, err := fakepd.Verify(file)
-			c.printf("%d events, %d triggers, %d incidents, %d paged somebody\n", sum.Events, sum.Triggers, sum.Incidents, sum.Pages)
+			c.printf("%d events, %d triggers, %d incidents\n", sum.Events, sum.Triggers, sum.Incidents)
 			return err
 		},
 	}
