@@ -16,7 +16,7 @@ import (
 	"keepwatch/site/render"
 )
 
-func drawn(t *testing.T, w, h int, shade uint8) []byte {
+func drawn(t testing.TB, w, h int, shade uint8) []byte {
 	t.Helper()
 	m := image.NewRGBA(image.Rect(0, 0, w, h))
 	for y := range h {

@@ -164,7 +164,7 @@ const (
 	otherSecret    = "other-tags-secret-00001"
 )
 
-func setup(t *testing.T, change func(*Config)) *bundle {
+func setup(t testing.TB, change func(*Config)) *bundle {
 	t.Helper()
 	dir := t.TempDir()
 	cfg := Config{Originals: filepath.Join(dir, "originals")}
