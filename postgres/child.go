@@ -17,8 +17,12 @@ import (
 	"time"
 )
 
-// keptLines is how many of the server's last lines an error may quote.
-const keptLines = 8
+// Of the server's lines so many are kept to find out why it ended, and so many
+// of those are quoted.
+const (
+	keptLines   = 64
+	quotedLines = 3
+)
 
 // postmaster is a running server: our child, or one that a killed daemon left
 // behind.
@@ -90,7 +94,10 @@ func relay(out io.Reader, said *lastLines, log *slog.Logger) {
 // severity maps the server's words: what it logs as ERROR the statement's
 // caller is told anyway, and FATAL ends one session only.
 func severity(line string) slog.Level {
-	word, _, _ := strings.Cut(line, ":")
+	word, rest, _ := strings.Cut(line, ":")
+	if strings.HasPrefix(strings.TrimSpace(rest), "the database system is ") {
+		return slog.LevelDebug // starting, recovering: we ask until it is ready
+	}
 	switch word {
 	case "PANIC":
 		return slog.LevelError
@@ -112,10 +119,27 @@ func (l *lastLines) add(line string) {
 	l.lines = append(l.lines[max(0, len(l.lines)-keptLines+1):], line)
 }
 
+// String quotes the last complaints, or the last lines when there are none.
 func (l *lastLines) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return strings.Join(l.lines, "; ")
+	var quoted []string
+	for _, line := range l.lines {
+		if word, _, _ := strings.Cut(line, ":"); word == "PANIC" || word == "FATAL" || word == "ERROR" {
+			quoted = append(quoted, line)
+		}
+	}
+	if len(quoted) == 0 {
+		quoted = l.lines
+	}
+	return strings.Join(quoted[max(0, len(quoted)-quotedLines):], "; ")
+}
+
+// all is everything that is kept.
+func (l *lastLines) all() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.lines, "\n")
 }
 
 // adopt watches a server that is not our child until it ends or ctx does.

@@ -133,6 +133,30 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
+func TestConfigValidate(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[probe.Secret]string{
+		"":                                   "",
+		"postgres://ada:x@db.example.com/kw": "",
+		"host=/run/postgresql dbname=kw":     "",
+		"mysql://ada:hunter2@h/x":            "url",
+		"postgres://ada:hunter2@h:port/x":    "url",
+	} {
+		var got string
+		c := postgres.Config{URL: url}
+		c.SetDefaults()
+		c.Validate(func(path, msg string) {
+			got = path
+			if strings.Contains(msg, "hunter2") {
+				t.Errorf("the password shows: %s", msg)
+			}
+		})
+		if got != want {
+			t.Errorf("%q: got a complaint at %q, want %q", url.Reveal(), got, want)
+		}
+	}
+}
+
 // A server that asks for passwords: our own listens on a socket and trusts, so
 // the sentence is proven with one that has a password rule.
 func TestOpenWithAWrongPassword(t *testing.T) {
@@ -180,8 +204,8 @@ func TestUnavailableIsToldFromWrong(t *testing.T) {
 		t.Errorf("a missing table: got %v, want an error that trying again does not mend", err)
 	}
 	r.DB.Close()
-	if err := r.Insert(t.Context(), []probe.Result{result("a", "west", noon)}); err == nil {
-		t.Error("a closed pool took a result")
+	if err := r.Insert(t.Context(), []probe.Result{result("a", "west", noon)}); !errors.Is(err, postgres.ErrUnavailable) {
+		t.Errorf("a closed pool: got %v, want ErrUnavailable, so that the caller keeps the result", err)
 	}
 }
 

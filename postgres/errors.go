@@ -11,7 +11,12 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/puddle/v2"
 )
+
+// badDSN never repeats the address: it may hold a password.
+const badDSN = `is not a Postgres address, or names a certificate that cannot be read: ` +
+	`write it like "postgres://user:password@host:5432/database?sslmode=require"`
 
 // What can go wrong; each text says what to do.
 var (
@@ -27,7 +32,7 @@ var (
 	// ErrNotFound means that the row asked for does not exist.
 	ErrNotFound = errors.New("not found")
 
-	errBadDSN = errors.New(`database.url is not a Postgres address: write it like "postgres://user:password@host:5432/database?sslmode=require"`)
+	errBadDSN = errors.New("database.url " + badDSN)
 )
 
 // translate turns errors of pgx into those above; nil stays nil, and an error
@@ -91,7 +96,9 @@ func isNetwork(err error) bool {
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		return true
 	}
-	for _, gone := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, pgconn.ErrConnClosed, syscall.EPIPE, syscall.ECONNRESET} {
+	// A closed pool is for the caller as good as no database: what it holds must
+	// go elsewhere.
+	for _, gone := range []error{puddle.ErrClosedPool, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, pgconn.ErrConnClosed, syscall.EPIPE, syscall.ECONNRESET} {
 		if errors.Is(err, gone) {
 			return true
 		}

@@ -50,7 +50,7 @@ func (c *Config) Validate(report func(path, msg string)) {
 		return
 	}
 	if _, err := pgxpool.ParseConfig(c.URL.Reveal()); err != nil {
-		report("url", `is not a Postgres address: write it like "postgres://user:password@host:5432/database?sslmode=require"`)
+		report("url", badDSN)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 
 	"keepwatch/postgres"
 	"keepwatch/postgres/pgtest"
@@ -215,6 +216,42 @@ func TestMaintainPartitions(t *testing.T) {
 		if err != nil || created != s.created || dropped != s.dropped {
 			t.Errorf("%s: got %d created, %d dropped, %v; want %d, %d", s.name, created, dropped, err, s.created, s.dropped)
 		}
+	}
+}
+
+func TestMaintainGivesWayToReaders(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	dsn := pgtest.DSN(t)
+	r := &postgres.Results{DB: pgtest.Open(t, dsn)}
+	if err := r.Insert(ctx, []probe.Result{result("a", "west", noon)}); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close(ctx)
+	tx, err := reader.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(ctx, `SELECT count(slot) FROM probe_result`); err != nil {
+		t.Fatal(err)
+	}
+	later := noon.Add(30 * day)
+	created, dropped, err := r.MaintainPartitions(ctx, later, 10)
+	if err != nil || created != 8 || dropped != 0 {
+		t.Errorf("beside a long reader: got %d created, %d dropped, %v; want 8, 0, nil", created, dropped, err)
+	}
+	if err := r.Insert(ctx, []probe.Result{result("a", "west", later)}); err != nil {
+		t.Error(err)
+	}
+	if err := tx.Rollback(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, dropped, err := r.MaintainPartitions(ctx, later, 10); err != nil || dropped != 1 {
+		t.Errorf("after the reader: got %d dropped, %v; want 1", dropped, err)
 	}
 }
 

@@ -164,7 +164,7 @@ func (s *Server) start(ctx context.Context) error {
 	}
 	s.running = child
 	if err := s.awaitReady(ctx); err != nil {
-		err = explainOutput(err, child.said.String(), s.place.dir)
+		err = explainOutput(err, child.said.all(), s.place.dir)
 		return errors.Join(err, s.stop())
 	}
 	return nil

@@ -181,7 +181,7 @@ func (d *serverDir) initCluster(ctx context.Context, log *slog.Logger) error {
 		if removeErr := os.RemoveAll(side); removeErr != nil {
 			err = errors.Join(err, removeErr)
 		}
-		return explainOutput(fmt.Errorf("initdb: %w: %s", err, lastLine(out)), string(out), d.dir)
+		return explainOutput(fmt.Errorf("initdb: %w: %s", err, complaint(string(out))), string(out), d.dir)
 	}
 	if err := os.Rename(side, d.data()); err != nil {
 		return explain(err, d.dir)
@@ -201,9 +201,16 @@ func syncDir(dir string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-func lastLine(out []byte) string {
-	text := strings.TrimSpace(string(out))
-	return text[strings.LastIndexByte(text, '\n')+1:]
+// complaint is the first line of a program's output that says what went wrong,
+// or the last line.
+func complaint(out string) string {
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	for _, line := range lines {
+		if strings.Contains(line, "error:") || strings.Contains(line, "FATAL:") || strings.Contains(line, "could not") {
+			return strings.TrimSpace(line)
+		}
+	}
+	return lines[len(lines)-1]
 }
 
 // plainPath has none of the characters that mean something in a list of socket
@@ -292,7 +299,8 @@ func explain(err error, dir string) error {
 // explainOutput does the same by what a server's program printed.
 func explainOutput(err error, out, dir string) error {
 	switch {
-	case strings.Contains(out, "No space left on device"), strings.Contains(out, "Disk quota exceeded"):
+	case strings.Contains(out, "No space left on device"), strings.Contains(out, "Disk quota exceeded"),
+		strings.Contains(out, "Check free disk space"): // postgres's hint after a short write
 		return fmt.Errorf("the disk of %s is full: free some space (an empty database takes 40 MB), or set another data_dir: %w", dir, err)
 	case strings.Contains(out, "could not look up effective user ID"):
 		return fmt.Errorf("this user has no line in /etc/passwd, which the database server needs: add one, or set database.url: %w", err)
