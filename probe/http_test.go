@@ -79,6 +79,7 @@ func testSite(t *testing.T) *httptest.Server {
 	})
 	mux.HandleFunc("/loop", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/loop", http.StatusFound) })
 	mux.HandleFunc("/hop", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/ok", http.StatusFound) })
+	mux.HandleFunc("/hop2", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/hop", http.StatusFound) })
 	mux.HandleFunc("/file", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Location", "file:///etc/passwd")
 		w.WriteHeader(http.StatusFound)
@@ -140,7 +141,7 @@ func TestHTTP(t *testing.T) {
 		{name: "header differs", conf: HTTP{URL: site.URL + "/ok", Expect: HTTPExpect{Headers: map[string]Pattern{"X-Build": pattern(t, "43")}}}, class: ClassHeader, says: `is "42", not "43"`, code: 200},
 		{name: "header missing", conf: HTTP{URL: site.URL + "/ok", Expect: HTTPExpect{Headers: map[string]Pattern{"X-None": pattern(t, "*")}}}, class: ClassHeader, says: "missing", code: 200},
 		{name: "too small", conf: HTTP{URL: site.URL + "/ok", Expect: HTTPExpect{MinSize: 1 << 10}}, class: ClassBody, says: "smaller than 1KiB", code: 200},
-		{name: "too large", conf: HTTP{URL: site.URL + "/big", Expect: HTTPExpect{MaxSize: 299 << 10}}, class: ClassBody, says: "larger than 299KiB", code: 200},
+		{name: "too large", conf: HTTP{URL: site.URL + "/big", MaxBody: 299 << 10, Expect: HTTPExpect{MaxSize: 299 << 10}}, class: ClassBody, says: "larger than 299KiB", code: 200},
 		{name: "just as large", conf: HTTP{URL: site.URL + "/big", MaxBody: 300 << 10, Expect: HTTPExpect{MinSize: 300 << 10, MaxSize: 300 << 10}}, code: 200},
 		{name: "slow", conf: HTTP{URL: site.URL + "/ok", Expect: HTTPExpect{LatencyUnder: 1}}, class: ClassLatency, says: "took 1ns or more", code: 200},
 		{name: "challenge", conf: HTTP{URL: site.URL + "/challenge"}, class: ClassBody, says: "just a moment", body: "Just a moment", code: 200},
@@ -150,6 +151,8 @@ func TestHTTP(t *testing.T) {
 		{name: "redirect not followed", conf: HTTP{URL: site.URL + "/hop", Redirects: Redirects{set: true}}, class: ClassStatus, says: "302", code: 302},
 		{name: "redirect as wished", conf: HTTP{URL: site.URL + "/hop", Redirects: Redirects{set: true}, Expect: HTTPExpect{Status: []StatusRange{{Low: 302, High: 302}}}}, code: 302},
 		{name: "redirects without end", conf: HTTP{URL: site.URL + "/loop"}, class: ClassStatus, says: "more than 10 times", code: 302},
+		{name: "as many redirects as allowed", conf: HTTP{URL: site.URL + "/hop2", Redirects: Redirects{set: true, hops: 2}}, code: 200},
+		{name: "one redirect too many", conf: HTTP{URL: site.URL + "/hop2", Redirects: Redirects{set: true, hops: 1}}, class: ClassStatus, says: "more than 1 times", code: 302},
 		{name: "redirect to a file", conf: HTTP{URL: site.URL + "/file"}, class: ClassStatus, says: "not http or https", code: 302},
 		{name: "secrets stay home", conf: HTTP{URL: away.URL, Headers: token, Expect: HTTPExpect{BodyContains: []string{`token="" auth=""`}}}, code: 200},
 		{name: "cut off", conf: HTTP{URL: site.URL + "/cut"}, class: ClassBody, says: "closed while reading the answer", body: "only this", code: 200},

@@ -260,7 +260,6 @@ func TestICMPJudgement(t *testing.T) {
 		{name: "one of three lost", conf: ICMP{Host: "127.0.0.1"}, stats: stats(2)},
 		{name: "two of three lost", conf: ICMP{Host: "127.0.0.1"}, stats: stats(1), class: ClassLost},
 		{name: "one lost, none allowed", conf: ICMP{Host: "127.0.0.1", MaxLoss: Percent{set: true}}, stats: stats(2), class: ClassLost},
-		{name: "duplicates make up for nothing", conf: ICMP{Host: "127.0.0.1", Count: 1}, stats: stats(2)},
 		{name: "none back", conf: ICMP{Host: "127.0.0.1"}, stats: stats(0), class: ClassLost},
 		{name: "slow", conf: ICMP{Host: "127.0.0.1", LatencyUnder: 20 * time.Millisecond}, stats: stats(3), class: ClassLatency},
 		{name: "raw where only that is allowed", conf: ICMP{Host: "127.0.0.1"}, stats: stats(3), err: [2]error{os.NewSyscallError("socket", syscall.EACCES)}, wantRaw: true},

@@ -75,8 +75,6 @@ func (r *Runner) tryAll(ctx context.Context, f *flight) (Look, Outcome, string) 
 		case look.OK:
 			look.Fault = Fault{}
 			return look, Good, ""
-		case ctx.Err() != nil:
-			return look, Unknown, causeShutdown
 		case look.Blind:
 			return look, Unknown, causeBlind
 		}

@@ -243,7 +243,6 @@ func (r *Runner) follow(now instant, t *turn) {
 	}
 	r.step += step
 	r.stats.steps.Add(1)
-	r.sentinel.note(now.mono, step.Abs())
 	r.Log.Warn("clock stepped", "step_ms", step.Milliseconds())
 	for _, e := range r.entries {
 		r.miss(e, gap{span: e.plan.shift(step), cause: causeMissed}, now, t)

@@ -372,8 +372,12 @@ func TestRunnerLookAgain(t *testing.T) {
 		rt.Sink = rt.tape
 		rt.Apply([]Check{c})
 		rt.LookAgain("web") // not running: nothing happens
+		time.Sleep(time.Second)
 		rt.run(t)
-		synctest.Wait()
+		time.Sleep(3 * time.Second)
+		if got := len(rt.tape.of("web", true)); got != 0 {
+			t.Errorf("extra looks asked for before Run: got %d, want 0", got)
+		}
 		asked := time.Now().UTC()
 		for range 5 {
 			rt.LookAgain("web")
@@ -398,6 +402,99 @@ func TestRunnerLookAgain(t *testing.T) {
 			t.Errorf("extra looks after a second round: got %d, want 4", got)
 		}
 		rt.LookAgain("web") // no longer running: nothing happens
+	})
+}
+
+// A changed interval gives no slot a second result.
+func TestRunnerReloadOfIntervals(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var checks []Check
+		for i := range 40 {
+			checks = append(checks, testCheck(fmt.Sprintf("web-%d", i), good))
+		}
+		rt := runIn(t, checks...)
+		time.Sleep(45 * time.Second)
+		for i := range checks {
+			checks[i].Every = 30 * time.Second
+		}
+		rt.Apply(checks)
+		reloaded := len(rt.tape.results())
+		time.Sleep(30*time.Second + time.Millisecond)
+		if got := len(rt.tape.results()) - reloaded; got < len(checks) {
+			t.Errorf("looks within an interval of the reload: got %d, want at least one of each of %d", got, len(checks))
+		}
+		time.Sleep(time.Minute)
+		rt.stop()
+		for _, c := range checks {
+			seen := map[time.Time]bool{}
+			for _, r := range rt.tape.of(c.Name, false) {
+				if seen[r.Slot] {
+					t.Errorf("slot %v of %s has two results", r.Slot, c.Name)
+				}
+				seen[r.Slot] = true
+			}
+		}
+	})
+}
+
+// A reload changes what is looked at, and a changed check shows its evidence anew.
+func TestRunnerReloadTakesEffect(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := testCheck("web", bad)
+		rt := runIn(t, c)
+		time.Sleep(20 * time.Second)
+		other := c
+		other.Checker = checkerFunc(func(ctx context.Context) Look {
+			look := bad(ctx)
+			look.Code = 503
+			return look
+		})
+		rt.Apply([]Check{other})
+		time.Sleep(20 * time.Second)
+		other.Spec = "changed"
+		rt.Apply([]Check{other})
+		time.Sleep(20 * time.Second)
+		rt.Apply(nil)
+		time.Sleep(20 * time.Second)
+		rt.stop()
+		var codes []int
+		var evidence []bool
+		for _, r := range rt.tape.results() {
+			codes = append(codes, r.Look.Code)
+			evidence = append(evidence, r.Look.Fault.Body != nil)
+		}
+		if diff := cmp.Diff([]int{0, 0, 503, 503, 503, 503}, codes); diff != "" {
+			t.Errorf("codes (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]bool{true, false, false, false, true, false}, evidence); diff != "" {
+			t.Errorf("evidence (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// A look that ends a little after the next one is due delays it a little.
+func TestRunnerOverlap(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := testCheck("web", func(context.Context) Look {
+			time.Sleep(10200 * time.Millisecond)
+			return Look{OK: true}
+		})
+		c.Timeout = c.Every
+		rt := runIn(t, c)
+		time.Sleep(35 * time.Second)
+		rt.stop()
+		rs := rt.tape.of("web", false)
+		if len(rs) < 3 {
+			t.Fatalf("results: got %d, want at least 3", len(rs))
+		}
+		for i, r := range rs[:3] {
+			if want := time.Duration(i) * 200 * time.Millisecond; r.Outcome != Good || r.Lag != want {
+				t.Errorf("look %d: got %v %q, %v late; want good, %v late", i, r.Outcome, r.Cause, r.Lag, want)
+			}
+		}
 	})
 }
 
@@ -533,7 +630,8 @@ func TestRunnerSuspect(t *testing.T) {
 	tests := []struct {
 		name     string
 		lag      time.Duration // of this process, in the first look
-		lagging  bool          // and in all that follow
+		each     bool          // and in those that follow
+		lagging  bool          // and all the time
 		second   checkerFunc
 		outcome  Outcome
 		cause    string
@@ -543,6 +641,7 @@ func TestRunnerSuspect(t *testing.T) {
 		{name: "bad with a harmless lag", lag: 150 * time.Millisecond, second: bad, outcome: Bad, attempts: 1},
 		{name: "bad when late, good when not", lag: 300 * time.Millisecond, second: good, outcome: Good, attempts: 2},
 		{name: "bad when late and when not", lag: 300 * time.Millisecond, second: bad, outcome: Bad, attempts: 2},
+		{name: "late in every look", lag: 300 * time.Millisecond, each: true, second: bad, outcome: Unknown, cause: causeSuspect, attempts: 2},
 		{name: "never on time", lag: 300 * time.Millisecond, lagging: true, second: bad, outcome: Unknown, cause: causeSuspect, attempts: 1},
 	}
 	for _, tc := range tests {
@@ -555,6 +654,9 @@ func TestRunnerSuspect(t *testing.T) {
 				note := func() { rt.sentinel.note(rt.now().mono, tc.lag) }
 				rt.Apply([]Check{testCheck("web", func(ctx context.Context) Look {
 					if calls++; calls > 1 {
+						if tc.each {
+							note()
+						}
 						return tc.second(ctx)
 					}
 					note()

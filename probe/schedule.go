@@ -105,11 +105,12 @@ func (p *plan) begin(now time.Duration, wall int64) {
 	if p.slot+int64(p.phase) < wall {
 		p.slot += int64(p.every)
 	}
-	for p.slot <= p.last && p.slot <= wall {
+	if p.slot <= p.last && p.slot <= wall {
+		// This slot has its result, of another interval: the phases of the next one
+		// are pressed together into the time that is left of one interval.
 		p.slot += int64(p.every)
-	}
-	if late := p.slot + int64(p.phase) - wall - int64(p.every); late > 0 {
-		p.phase = max(0, p.phase-time.Duration(late))
+		left := float64(wall+int64(p.every)-p.slot) / float64(p.every)
+		p.phase = time.Duration(left * float64(p.home))
 	}
 	p.due = now + time.Duration(p.slot+int64(p.phase)-wall)
 }

@@ -74,6 +74,9 @@ func TestPlanProperties(t *testing.T) {
 		if p.due < 0 || p.due > every {
 			t.Fatalf("the first look is %v away, want 0 to %v", p.due, every)
 		}
+		if p.last <= wall && p.repeats() {
+			t.Fatalf("the first slot planned, %d, has its result already", p.slot)
+		}
 		done := map[int64]bool{p.last: true}
 		for range 30 {
 			if p.phase < 0 || p.phase >= every || floorTo(p.slot, every) != p.slot {

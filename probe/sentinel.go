@@ -123,7 +123,7 @@ func (s *sentinel) lateness(now instant) time.Duration {
 	return late
 }
 
-// note records a lag that another part of the program saw.
+// note records a lag.
 func (s *sentinel) note(at, late time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
