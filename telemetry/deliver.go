@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/newrelic/go-agent/v3/newrelic"
+
 	"keepwatch/telemetry/event"
 )
 
@@ -95,7 +97,7 @@ func (c *Client) feed(ctx context.Context, now time.Time) error {
 	room, size := c.wire.room(now)
 	// Without a run the agent swallows events without a word. That its last post
 	// failed is no reason to wait: the next one is how we learn that it mended.
-	if room == 0 || size == 0 || app.WaitForConnection(0) != nil {
+	if room == 0 || size == 0 || !hasRun(app) {
 		return nil
 	}
 	lease := c.wire.lease()
@@ -119,6 +121,9 @@ func (c *Client) feed(ctx context.Context, now time.Time) error {
 	}
 	return nil
 }
+
+// hasRun reports whether the agent is connected; it may wait for 50 ms.
+func hasRun(app *newrelic.Application) bool { return app.WaitForConnection(0) == nil }
 
 // overhead is what the agent and we add to an event's JSON, at most.
 const overhead = 220

@@ -130,8 +130,8 @@ func (m *memory) waiting() int {
 // line is a real agent on a collector of its own.
 type line struct {
 	t         *testing.T
-	name      string // of the scenario
-	ctx       context.Context
+	name      string          // of the scenario
+	ctx       context.Context //nolint:containedctx // one test's deadline
 	collector *nrfake.Collector
 	authority *nrfake.Authority
 	server    *nrfake.Server

@@ -177,14 +177,8 @@ func (w *wire) quiet() bool {
 func (w *wire) answered(method string, status int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	switch {
-	case status == http.StatusOK || status == http.StatusAccepted:
-		if method != "preconnect" {
-			w.connected = true
-		}
-	default:
-		w.connected = false
-	}
+	good := status == http.StatusOK || status == http.StatusAccepted
+	w.connected = good && (w.connected || method != "preconnect")
 	if status == http.StatusRequestEntityTooLarge && method == customEvents {
 		w.shrink = min(2*w.shrink, maxPost)
 	}

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -103,11 +104,7 @@ func (c *Collector) Set(f Fault) {
 func (c *Collector) Unique() map[string]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	out := make(map[string]int, len(c.unique))
-	for id, n := range c.unique {
-		out[id] = n
-	}
-	return out
+	return maps.Clone(c.unique)
 }
 
 // Events returns what arrived, in order.
@@ -163,16 +160,16 @@ func (c *Collector) Wait(ctx context.Context, cond func() bool) error {
 	}
 }
 
-// errRefused carries the status of an answer to a bad call.
-type errRefused struct {
+// refusedError carries the status of an answer to a bad call.
+type refusedError struct {
 	status int
 	why    string
 }
 
-func (e *errRefused) Error() string { return e.why }
+func (e *refusedError) Error() string { return e.why }
 
 func refuse(status int, format string, args ...any) error {
-	return &errRefused{status: status, why: fmt.Sprintf(format, args...)}
+	return &refusedError{status: status, why: fmt.Sprintf(format, args...)}
 }
 
 // ServeHTTP answers one call of an agent.
@@ -189,7 +186,7 @@ func (c *Collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(reply) // the agent may have gone; it will call again
+	_, _ = w.Write(reply) //nolint:gosec // JSON for an agent, not a page; it may have gone, then it calls again
 }
 
 // answer does one call and returns the status and body of the answer.
@@ -232,7 +229,7 @@ func (c *Collector) hang(r *http.Request, lifted <-chan struct{}) (int, []byte) 
 
 func (c *Collector) refused(method string, err error) (int, []byte) {
 	status := http.StatusBadRequest
-	if ref, ok := errors.AsType[*errRefused](err); ok {
+	if ref, ok := errors.AsType[*refusedError](err); ok {
 		status = ref.status
 	}
 	c.note(method + ": " + err.Error())
