@@ -30,7 +30,7 @@ type faulty struct {
 	mode string // "" works, "refuse", "hang" until the deadline, "late": does it, then fails
 	// lateOdds is how many of 100 steps are done and answered with an error.
 	lateOdds int
-	calls    int
+	slow     time.Duration // of an import
 }
 
 func (f *faulty) set(mode string) {
@@ -45,7 +45,6 @@ func (f *faulty) do(ctx context.Context, step func() error) error {
 	if f.lateOdds > rand.IntN(100) {
 		mode = "late"
 	}
-	f.calls++
 	f.mu.Unlock()
 	switch mode {
 	case "refuse":
@@ -92,6 +91,7 @@ func (f *faulty) Unfinished(ctx context.Context) (cs []alerting.Change, err erro
 }
 
 func (f *faulty) Import(ctx context.Context, c alerting.Change) error {
+	time.Sleep(f.slow)
 	return f.do(ctx, func() error { return f.Book.Import(ctx, c) })
 }
 
@@ -407,6 +407,53 @@ func TestFailoverRestart(t *testing.T) {
 		}
 		if w.store.State().Partial {
 			t.Error("still partial after the primary was read")
+		}
+		w.check()
+	})
+}
+
+// TestFailoverRestartWithPrimary: the daemon was killed with a full spool, and the
+// primary is there when it comes back.
+func TestFailoverRestartWithPrimary(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.primary.set("refuse")
+		w.decide("a")
+		w.deliver()
+		w.decide("a")
+		w.decide("b")
+		w.primary.set("")
+		w.store = failover(w.primary, w.reserve)
+		w.deliver()
+		if got := w.store.State(); got.Mode != alerting.OnPrimary || got.Partial {
+			t.Errorf("state %+v, want the primary at once", got)
+		}
+		w.check()
+	})
+}
+
+// TestFailoverReplayWhileWorking: decisions and deliveries go on while a long
+// replay runs; none of them may be left behind.
+func TestFailoverReplayWhileWorking(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.run()()
+		w.primary.set("refuse")
+		for i := range 40 {
+			w.decide(fmt.Sprint("s", i))
+		}
+		w.primary.slow = 50 * time.Millisecond
+		w.primary.set("")
+		for i := range 40 {
+			w.decide(fmt.Sprint("s", i))
+			w.deliver()
+			time.Sleep(70 * time.Millisecond)
+		}
+		time.Sleep(10 * time.Second)
+		for range 5 {
+			w.deliver()
 		}
 		w.check()
 	})
