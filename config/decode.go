@@ -48,7 +48,8 @@ type decoder struct {
 	origins  map[string]string // path -> flag or variable it came from
 	broken   map[string]bool   // paths whose value could not be taken
 	unset    map[string]string // path -> the variable that it names and that is not set
-	hidden   []secret          // texts that no message may show
+	hidden   map[string]string // texts that no message may show, and what is shown instead
+	scrubber *strings.Replacer // made of hidden; nil when that has grown
 	values   int
 	inside   map[*yaml.Node]bool // what aliases that are being followed point to
 	dropped  int                 // findings beyond maxFindings
@@ -58,7 +59,8 @@ type decoder struct {
 func newDecoder(env map[string]string, overrides map[string]override) *decoder {
 	return &decoder{
 		env: env, overrides: overrides, marks: map[string]Mark{}, names: map[string]string{},
-		origins: map[string]string{}, inside: map[*yaml.Node]bool{}, broken: map[string]bool{}, unset: map[string]string{},
+		origins: map[string]string{}, inside: map[*yaml.Node]bool{},
+		hidden: map[string]string{}, broken: map[string]bool{}, unset: map[string]string{},
 	}
 }
 

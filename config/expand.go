@@ -1,9 +1,11 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -12,25 +14,29 @@ import (
 // maxSecretBytes bounds what is read for file:/path: a key or a password, not a disk.
 const maxSecretBytes = 64 << 10
 
-// secret is a text that no message may show, and what is shown in its place.
-type secret struct{ text, shown string }
-
 // hide keeps a text out of every message. What is shorter than four letters is
 // no secret, and hiding it would garble every message.
 func (d *decoder) hide(text, shown string) {
-	if len(text) >= 4 && !slices.ContainsFunc(d.hidden, func(s secret) bool { return s.text == text }) {
-		d.hidden = append(d.hidden, secret{text, shown})
+	if _, ok := d.hidden[text]; !ok && len(text) >= 4 {
+		d.hidden[text] = shown
+		d.scrubber = nil
 	}
 }
 
 // scrub takes hidden texts out of a message, the longest first because one may
 // be part of another.
 func (d *decoder) scrub(msg string) string {
-	slices.SortStableFunc(d.hidden, func(a, b secret) int { return len(b.text) - len(a.text) })
-	for _, s := range d.hidden {
-		msg = strings.ReplaceAll(msg, s.text, s.shown)
+	if d.scrubber == nil { // one pass over the text, however many secrets there are
+		longest := slices.SortedFunc(maps.Keys(d.hidden), func(a, b string) int {
+			return cmp.Or(len(b)-len(a), strings.Compare(a, b))
+		})
+		pairs := make([]string, 0, 2*len(longest))
+		for _, text := range longest {
+			pairs = append(pairs, text, d.hidden[text])
+		}
+		d.scrubber = strings.NewReplacer(pairs...)
 	}
-	return msg
+	return d.scrubber.Replace(msg)
 }
 
 // expand puts the environment into a value as written: ${NAME} is a variable,

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,6 +81,26 @@ func TestBillionLaughs(t *testing.T) {
 	}
 	if d.values > maxValues+1 || len(problems) > maxProblems+1 {
 		t.Errorf("%d values, %d problems: there is no bound", d.values, len(problems))
+	}
+}
+
+// TestManySecrets has a secret of its own in each of many checks: hiding them all
+// must not cost their square.
+func TestManySecrets(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	b.WriteString("version: 1\nchecks:\n")
+	for i := range 5000 {
+		fmt.Fprintf(&b, "  - {name: c-%d, http: {url: \"http://127.0.0.1/secret-%d\", headers: {X: secret-%d}}}\n", i, i, i)
+	}
+	f, err := parseFile("many.yaml", []byte(b.String()), newDecoder(map[string]string{}, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, spec := range f.specs {
+		if strings.Contains(spec, "secret-") || !strings.Contains(spec, "http://127.0.0.1/REDACTED") {
+			t.Fatalf("%s: %s", name, spec)
+		}
 	}
 }
 
