@@ -14,6 +14,7 @@ import (
 
 const (
 	defaultEdge  = 1024
+	galleryEdge  = 640
 	original     = 0 // the size that asks for the untouched file
 	versionChars = 8
 	forever      = "private, max-age=31536000, immutable"

@@ -43,7 +43,22 @@ func (s *Site) Init(ctx context.Context) (code string, err error) {
 		return "", fmt.Errorf("look at the site: %w", err)
 	}
 	s.log.Info("sample pictures stored", "pictures", len(photos))
+	s.warm(ctx, photos)
 	return FormatCode(w.Code), nil
+}
+
+// warm renders what the first visitor of the gallery will ask for, one picture
+// after another so that the pool stays free. It may fail: they are then rendered
+// when they are asked for.
+func (s *Site) warm(ctx context.Context, photos []Photo) {
+	for _, p := range photos {
+		rd, err := s.render.Get(ctx, s.picture(p), galleryEdge)
+		if err != nil {
+			s.log.Warn("sample picture not rendered", "content", p.Content, "err", err)
+			continue
+		}
+		_ = rd.Close() // only made to be in the cache
+	}
 }
 
 // drawSamples draws the pictures, a few at once, and puts them among the originals.

@@ -35,10 +35,10 @@ type page struct {
 
 // card is one picture of the gallery.
 type card struct {
-	Title, Caption         string
-	Small, Large           string // addresses
-	SmallWidth, LargeWidth int    // pixels
-	Width, Height          int    // the box that is kept free
+	Title, Caption                      string
+	Small, Medium, Large                string // addresses
+	SmallWidth, MediumWidth, LargeWidth int    // pixels
+	Width, Height                       int    // the box that is kept free
 }
 
 func parsePage() (*template.Template, error) {
@@ -101,19 +101,20 @@ func (s *Site) door(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func cardOf(p Photo) card {
-	const small, large = 640, 1920
+	const medium, large = 1280, 1920
 	address := func(edge int) string {
 		return "/img/" + strconv.Itoa(edge) + "/" + strconv.FormatInt(p.ID, 10) + ".jpg?v=" + version(p)
 	}
-	sw, sh := render.Fit(p.Width, p.Height, small)
+	sw, sh := render.Fit(p.Width, p.Height, galleryEdge)
+	mw, _ := render.Fit(p.Width, p.Height, medium)
 	lw, _ := render.Fit(p.Width, p.Height, large)
 	title := p.Title
 	if title == "" {
 		title = "Picture " + strconv.FormatInt(p.ID, 10)
 	}
 	return card{
-		Title: title, Caption: p.Caption, Small: address(small), Large: address(large),
-		SmallWidth: sw, LargeWidth: lw, Width: sw, Height: sh,
+		Title: title, Caption: p.Caption, Small: address(galleryEdge), Medium: address(medium), Large: address(large),
+		SmallWidth: sw, MediumWidth: mw, LargeWidth: lw, Width: sw, Height: sh,
 	}
 }
 

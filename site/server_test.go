@@ -298,6 +298,9 @@ func TestInit(t *testing.T) {
 	if err != nil || len(code) != 9 || code[4] != '-' {
 		t.Fatalf("got %q, %v", code, err)
 	}
+	if got := b.Stats().Renders; got != int64(len(b.store.photos)) {
+		t.Errorf("%d pictures are ready for the first visitor, want all", got)
+	}
 	again, err := b.Init(t.Context())
 	if err != nil || again != code {
 		t.Errorf("a second start before the first login says %q, %v; want %q", again, err, code)

@@ -22,7 +22,8 @@ type Options struct {
 	// Workers is how many pictures are rendered at once. Default: one less than
 	// the processors, at least 1, so that serving keeps a processor.
 	Workers int
-	// Queue is how many pictures may wait. Default: 4 for each worker.
+	// Queue is how many pictures may wait. Default: 16 for each worker: a browser
+	// that opens a gallery asks for six at once, and Wait is the bound that people feel.
 	Queue int
 	// Wait is how long a picture may wait for its turn. Default: 1 s.
 	Wait time.Duration
@@ -35,7 +36,7 @@ func (o *Options) setDefaults() {
 		o.Workers = max(1, runtime.GOMAXPROCS(0)-1)
 	}
 	if o.Queue <= 0 {
-		o.Queue = 4 * o.Workers
+		o.Queue = 16 * o.Workers
 	}
 	if o.Wait <= 0 {
 		o.Wait = time.Second

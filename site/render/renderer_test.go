@@ -124,6 +124,25 @@ func TestPoolIsBoundedAndNewestFirst(t *testing.T) {
 	})
 }
 
+// A browser asks for six pictures of a cold gallery at once, on the smallest
+// machine; none may be shed.
+func TestColdGallery(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := newRenderer(t, Options{Workers: 1})
+		r.work = func(data []byte, _ int) ([]byte, error) {
+			time.Sleep(150 * time.Millisecond) // measured: 2400 by 1600 to 1280
+			return data, nil
+		}
+		var wg sync.WaitGroup
+		for name, err := range fill(t, r, &wg, "1", "2", "3", "4", "5", "6")() {
+			if err != nil {
+				t.Errorf("picture %s: %v", name, err)
+			}
+		}
+	})
+}
+
 func TestWaitEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
