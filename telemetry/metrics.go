@@ -59,7 +59,7 @@ type Metrics struct {
 	availability  *prometheus.GaugeVec
 	budget        *prometheus.GaugeVec
 
-	mu    sync.RWMutex // guards bound, last and order
+	mu    sync.RWMutex // guards bound with its contents, and last
 	bound map[series]*boundSeries
 	last  map[series]probe.Result // for /probe
 }
@@ -91,7 +91,7 @@ func NewMetrics(version string, g Gauges) *Metrics {
 	}
 	m.duration = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Namespace: metricNamespace, Name: "probe_duration_seconds", Help: "How long looks took.",
-		Buckets:                     []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		Buckets:                     []float64{.025, .1, .25, .5, 1, 2.5, 5, 10},
 		NativeHistogramBucketFactor: nativeFactor, NativeHistogramMaxBucketNumber: nativeBuckets,
 	}, []string{"check", "location"})
 	m.delay = prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -186,16 +186,22 @@ func (s metricSink) Record(r probe.Result) {
 }
 
 func (m *Metrics) observe(r probe.Result) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	b := m.bind(r)
-	b.results[resultLabel(r)].Inc()
+	b.result(m, r).Inc()
 	if r.Attempts == 0 { // nothing was looked at
 		return
 	}
 	b.duration.Observe(r.Look.Latency.Seconds())
 	for i, d := range phaseList(r.Look.Phases) {
-		if d > 0 {
-			b.phases[i].Add(d.Seconds())
+		if d <= 0 {
+			continue
 		}
+		if b.phases[i] == nil {
+			b.phases[i] = m.phases.WithLabelValues(r.Check, r.Location, phaseLabels()[i])
+		}
+		b.phases[i].Add(d.Seconds())
 	}
 	if r.Outcome == probe.Good {
 		b.lastSuccess.Set(1)
@@ -208,31 +214,40 @@ func (m *Metrics) observe(r probe.Result) {
 	}
 }
 
-// bind finds the series of a result and remembers it for /probe.
+// bind finds the series of a result and remembers it for /probe. Rare series
+// are made when they are first needed, to keep scrapes small; success and
+// failure are there from the start, so that the first failure is an increase.
+// The caller holds mu.
 func (m *Metrics) bind(r probe.Result) *boundSeries {
 	key := series{r.Check, r.Location}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	if old := m.last[key]; !r.Slot.Before(old.Slot) {
 		m.last[key] = r
 	}
 	b, ok := m.bound[key]
 	if !ok {
 		b = &boundSeries{
-			results:     map[string]prometheus.Counter{},
+			results: map[string]prometheus.Counter{
+				labelSuccess: m.results.WithLabelValues(r.Check, r.Location, labelSuccess),
+				labelFailure: m.results.WithLabelValues(r.Check, r.Location, labelFailure),
+			},
 			duration:    m.duration.WithLabelValues(r.Check, r.Location),
 			lastSuccess: m.lastSuccess.WithLabelValues(r.Check, r.Location),
 			lastTime:    m.lastTime.WithLabelValues(r.Check, r.Location),
 		}
-		for _, label := range resultLabels() {
-			b.results[label] = m.results.WithLabelValues(r.Check, r.Location, label)
-		}
-		for i, label := range phaseLabels() {
-			b.phases[i] = m.phases.WithLabelValues(r.Check, r.Location, label)
-		}
 		m.bound[key] = b
 	}
 	return b
+}
+
+// result is the counter of a result's label.
+func (b *boundSeries) result(m *Metrics, r probe.Result) prometheus.Counter {
+	label := resultLabel(r)
+	c, ok := b.results[label]
+	if !ok {
+		c = m.results.WithLabelValues(r.Check, r.Location, label)
+		b.results[label] = c
+	}
+	return c
 }
 
 // Forget removes the series of a check, when it is no longer configured.
@@ -254,23 +269,27 @@ func (m *Metrics) Forget(check string) {
 	m.certNotAfter.DeletePartialMatch(match)
 }
 
-func resultLabels() [5]string {
-	return [...]string{"success", "failure", "suspect", "unknown", "skipped"}
-}
+// The values of the label result.
+const (
+	labelSuccess = "success"
+	labelFailure = "failure"
+	labelSuspect = "suspect" // the prober itself was late
+	labelUnknown = "unknown"
+	labelSkipped = "skipped" // nothing was looked at
+)
 
-// resultLabel is one of resultLabels.
 func resultLabel(r probe.Result) string {
 	switch {
 	case r.Outcome == probe.Good:
-		return "success"
+		return labelSuccess
 	case r.Outcome == probe.Bad:
-		return "failure"
+		return labelFailure
 	case r.Cause == "suspect":
-		return "suspect"
+		return labelSuspect
 	case r.Attempts == 0:
-		return "skipped"
+		return labelSkipped
 	}
-	return "unknown"
+	return labelUnknown
 }
 
 func phaseLabels() [5]string { return [...]string{"dns", "connect", "tls", "first_byte", "transfer"} }
@@ -282,7 +301,7 @@ func phaseList(p probe.Phases) [5]time.Duration {
 // Handler serves /metrics, at most 4 scrapes at once.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.reg, promhttp.HandlerOpts{
-		Registry: m.reg, MaxRequestsInFlight: scrapesAtOnce, Timeout: scrapeTimeout, EnableOpenMetrics: true,
+		Registry: m.reg, CoalesceGather: true, MaxRequestsInFlight: scrapesAtOnce, Timeout: scrapeTimeout, EnableOpenMetrics: true,
 	})
 }
 

@@ -124,8 +124,8 @@ func TestScrape(t *testing.T) {
 		t.Errorf("results (-want +got):\n%s", diff)
 	}
 	h := families["keepwatch_probe_duration_seconds"].GetMetric()[0].GetHistogram()
-	if h.GetSampleCount() != 4 || len(h.GetBucket()) != 12 {
-		t.Errorf("histogram of %d looks in %d buckets, want 4 in 12", h.GetSampleCount(), len(h.GetBucket()))
+	if h.GetSampleCount() != 4 || len(h.GetBucket()) != 9 {
+		t.Errorf("histogram of %d looks in %d buckets, want 4 in 9", h.GetSampleCount(), len(h.GetBucket()))
 	}
 	if n := families["keepwatch_notification_delay_seconds"].GetMetric()[0].GetHistogram().GetSampleCount(); n != 1 {
 		t.Errorf("%d delays, want that of the one page that was taken", n)
@@ -239,7 +239,13 @@ func TestSeriesPlanCountsWhatIsServed(t *testing.T) {
 	m := NewMetrics("v1", Gauges{})
 	sink := m.Sink(sinkFunc(func(probe.Result) {}))
 	for i := range 10 {
-		sink.Record(probe.Result{Check: fmt.Sprint("c", i/2), Location: fmt.Sprint("l", i%2), Slot: noon, Attempts: 1, Look: probe.Look{CertNotAfter: noon}})
+		for _, r := range []probe.Result{
+			{Outcome: probe.Good, Attempts: 1}, {Outcome: probe.Bad, Attempts: 1}, {Attempts: 1}, {Attempts: 1, Cause: "suspect"}, {},
+		} {
+			r.Check, r.Location, r.Slot = fmt.Sprint("c", i/2), fmt.Sprint("l", i%2), noon
+			r.Look = probe.Look{CertNotAfter: noon, Phases: probe.Phases{DNS: 1, Connect: 1, TLS: 1, FirstByte: 1, Transfer: 1}}
+			sink.Record(r)
+		}
 	}
 	_, families := scrape(t, m.Handler(), "/metrics")
 	got := 0
