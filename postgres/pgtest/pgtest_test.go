@@ -153,3 +153,10 @@ func TestServerEndsWithAKilledTestBinary(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkNew(b *testing.B) {
+	pgtest.New(b) // the server itself
+	for b.Loop() {
+		pgtest.New(b)
+	}
+}
