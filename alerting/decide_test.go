@@ -107,8 +107,11 @@ func TestDecideLadder(t *testing.T) {
 		{"two levels", []oncall.Level{{Page: "ada"}, {Page: "grace", After: ten}}, 0, []string{"0 pagerduty person:ada", "10 pagerduty person:grace"}, 1},
 		{"first level waits", []oncall.Level{{Page: "ada", After: 5 * time.Minute}}, 0, []string{"5 pagerduty person:ada"}, 1},
 		{
-			"repeat, and a mail where the key only logs", []oncall.Level{{Page: "ada"}, {Page: "grace", After: ten}}, 1,
-			[]string{"0 pagerduty person:ada", "10 pagerduty person:grace", "20 pagerduty person:ada", "20 mail person:ada", "30 pagerduty person:grace", "30 mail person:grace"}, 1,
+			"repeat, and a mail where the key only logs",
+			[]oncall.Level{{Page: "ada"}, {Page: "grace", After: ten}},
+			1,
+			[]string{"0 pagerduty person:ada", "10 pagerduty person:grace", "20 pagerduty person:ada", "20 mail person:ada", "30 pagerduty person:grace", "30 mail person:grace"},
+			1,
 		},
 		{"an empty level is skipped at once", []oncall.Level{{Page: "nobody"}, {Page: "grace", After: ten}}, 0, []string{"0 pagerduty person:grace"}, 1},
 		{"an empty last level", []oncall.Level{{Page: "ada"}, {Page: "nobody", After: ten}}, 0, []string{"0 pagerduty person:ada"}, 1},

@@ -402,7 +402,7 @@ func (d *Deliverer) Problems(now time.Time) []string {
 		}
 	}
 	if !d.storeBad.IsZero() && now.Sub(d.storeBad) > 10*time.Second {
-		out = append(out, fmt.Sprintf("the outbox has not answered since %s", d.storeBad.UTC().Format(time.RFC3339)))
+		out = append(out, "the outbox has not answered since "+d.storeBad.UTC().Format(time.RFC3339))
 	}
 	return out
 }

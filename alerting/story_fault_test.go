@@ -14,7 +14,8 @@ import (
 
 func TestStoryStoreAway(t *testing.T) {
 	t.Parallel()
-	tell(t, func(t *testing.T, w *world) {
+	tell(t, func(w *world) {
+		t := w.t
 		w.start()
 		time.Sleep(time.Minute)
 		w.store.away.Store(true)
@@ -45,7 +46,8 @@ func TestStoryStoreAway(t *testing.T) {
 
 func TestStoryStoreAwayAtStart(t *testing.T) {
 	t.Parallel()
-	tell(t, func(t *testing.T, w *world) {
+	tell(t, func(w *world) {
+		t := w.t
 		w.start()
 		w.fail()
 		time.Sleep(2 * time.Minute)
@@ -88,7 +90,8 @@ func TestStoryPagerDown(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			tell(t, func(t *testing.T, w *world) {
+			tell(t, func(w *world) {
+				t := w.t
 				w.rules[0].Policy.Levels = w.rules[0].Policy.Levels[:1]
 				w.pager.set(func(Page) Receipt { return tt.answer })
 				w.start()
@@ -128,7 +131,8 @@ func (w *world) settled() {
 
 func TestStoryPagerRecoversInTime(t *testing.T) {
 	t.Parallel()
-	tell(t, func(t *testing.T, w *world) {
+	tell(t, func(w *world) {
+		t := w.t
 		w.pager.set(func(Page) Receipt { return Receipt{Class: Again, Status: 500, Detail: "HTTP 500"} })
 		w.start()
 		w.fail()
@@ -145,7 +149,8 @@ func TestStoryPagerRecoversInTime(t *testing.T) {
 
 func TestStoryRecoveredBeforeDelivery(t *testing.T) {
 	t.Parallel()
-	tell(t, func(t *testing.T, w *world) {
+	tell(t, func(w *world) {
+		t := w.t
 		w.pager.set(func(Page) Receipt { return Receipt{Class: Again, Status: 503, Detail: "HTTP 503"} })
 		w.start()
 		w.fail()
@@ -168,7 +173,8 @@ func TestStoryRecoveredBeforeDelivery(t *testing.T) {
 // the resolve is held, and repeated.
 func TestStoryHeldResolve(t *testing.T) {
 	t.Parallel()
-	tell(t, func(t *testing.T, w *world) {
+	tell(t, func(w *world) {
+		t := w.t
 		lost := 2
 		w.pager.set(func(p Page) Receipt {
 			if p.Action == Trigger && lost > 0 {
@@ -202,7 +208,8 @@ func TestStoryHeldResolve(t *testing.T) {
 
 func TestStoryRestart(t *testing.T) {
 	t.Parallel()
-	tell(t, func(t *testing.T, w *world) {
+	tell(t, func(w *world) {
+		t := w.t
 		w.start()
 		w.fail()
 		time.Sleep(2 * time.Minute)
@@ -229,7 +236,8 @@ func TestStoryRestart(t *testing.T) {
 
 func TestStoryReload(t *testing.T) {
 	t.Parallel()
-	tell(t, func(t *testing.T, w *world) {
+	tell(t, func(w *world) {
+		t := w.t
 		w.rules[0].Policy.Levels = []oncall.Level{{Page: "ada"}, {Page: "grace", After: 10 * time.Minute}, {Page: "alan", After: 10 * time.Minute}}
 		w.start()
 		w.fail()
@@ -257,7 +265,7 @@ func TestStoryReload(t *testing.T) {
 
 func TestStoryNobodyOnCall(t *testing.T) {
 	t.Parallel()
-	tell(t, func(t *testing.T, w *world) {
+	tell(t, func(w *world) {
 		w.people = nil
 		w.rules[0].Policy.Repeat = 1
 		w.start()
@@ -276,7 +284,7 @@ func TestStoryNobodyOnCall(t *testing.T) {
 // person gets a mail as well.
 func TestStorySharedKey(t *testing.T) {
 	t.Parallel()
-	tell(t, func(t *testing.T, w *world) {
+	tell(t, func(w *world) {
 		w.own = false
 		w.start()
 		w.fail()
@@ -292,7 +300,8 @@ func TestStorySharedKey(t *testing.T) {
 
 func TestStoryBlind(t *testing.T) {
 	t.Parallel()
-	tell(t, func(t *testing.T, w *world) {
+	tell(t, func(w *world) {
+		t := w.t
 		w.start()
 		time.Sleep(20 * time.Minute)
 		w.want(w.pager.taken())
@@ -315,7 +324,8 @@ func TestStoryBlind(t *testing.T) {
 // and no probe waits for it.
 func TestStorySlowPager(t *testing.T) {
 	t.Parallel()
-	tell(t, func(t *testing.T, w *world) {
+	tell(t, func(w *world) {
+		t := w.t
 		w.rules[0].Policy.Levels = w.rules[0].Policy.Levels[:1]
 		w.pager.takes = time.Hour
 		w.start()
@@ -344,7 +354,8 @@ func TestStorySlowPager(t *testing.T) {
 // The limit of 100 a minute and route: 300 pages take about three minutes and none is lost.
 func TestStoryLimit(t *testing.T) {
 	t.Parallel()
-	tell(t, func(t *testing.T, w *world) {
+	tell(t, func(w *world) {
+		t := w.t
 		w.start()
 		time.Sleep(time.Second) // the store has been read
 		now := time.Now().UTC()

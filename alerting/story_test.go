@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -171,7 +170,7 @@ func (w *world) routing() Routing {
 
 // start runs engine, deliverer and prober over what the store has.
 func (w *world) start() {
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	e := &Engine{Store: w.store, Log: log, Again: func(check string) {
 		w.asked.Add(1)
 		w.asks <- check
@@ -233,7 +232,7 @@ func (w *world) look(e *Engine, now time.Time, extra bool) {
 }
 
 func (w *world) fail(locations ...string) { w.turn(w.down, true, locations) }
-func (w *world) heal(locations ...string) { w.turn(w.down, false, locations) }
+func (w *world) heal()                    { w.turn(w.down, false, nil) }
 
 func (w *world) turn(m map[string]bool, to bool, locations []string) {
 	w.mu.Lock()
@@ -247,11 +246,11 @@ func (w *world) turn(m map[string]bool, to bool, locations []string) {
 }
 
 // tell runs a story in a bubble whose clock starts at a full minute.
-func tell(t *testing.T, story func(t *testing.T, w *world)) {
+func tell(t *testing.T, story func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		story(t, w)
+		story(w)
 		if w.stop != nil {
 			w.stop()
 		}
@@ -285,7 +284,8 @@ func (w *world) timeline(id string) string {
 
 func TestStoryPrimarySilent(t *testing.T) {
 	t.Parallel()
-	tell(t, func(t *testing.T, w *world) {
+	tell(t, func(w *world) {
+		t := w.t
 		w.start()
 		time.Sleep(5*time.Minute + 30*time.Second)
 		w.fail()
@@ -318,7 +318,8 @@ func TestStoryPrimarySilent(t *testing.T) {
 
 func TestStoryOneBadSlot(t *testing.T) {
 	t.Parallel()
-	tell(t, func(t *testing.T, w *world) {
+	tell(t, func(w *world) {
+		t := w.t
 		w.start()
 		time.Sleep(time.Second)
 		// The slot's looks are bad, the looks asked for at once find all well.
@@ -336,7 +337,8 @@ func TestStoryOneBadSlot(t *testing.T) {
 
 func TestStoryOneLocationOnly(t *testing.T) {
 	t.Parallel()
-	tell(t, func(t *testing.T, w *world) {
+	tell(t, func(w *world) {
+		t := w.t
 		w.start()
 		w.fail("west")
 		time.Sleep(6 * time.Hour)
@@ -352,7 +354,8 @@ func TestStoryOneLocationOnly(t *testing.T) {
 
 func TestStoryAckThenResolve(t *testing.T) {
 	t.Parallel()
-	tell(t, func(t *testing.T, w *world) {
+	tell(t, func(w *world) {
+		t := w.t
 		w.start()
 		w.fail()
 		time.Sleep(2 * time.Minute)
@@ -379,7 +382,8 @@ func TestStoryAckThenResolve(t *testing.T) {
 
 func TestStoryUnackStartsAgain(t *testing.T) {
 	t.Parallel()
-	tell(t, func(t *testing.T, w *world) {
+	tell(t, func(w *world) {
+		t := w.t
 		w.start()
 		w.fail()
 		time.Sleep(2 * time.Minute)
@@ -405,7 +409,8 @@ func TestStoryUnackStartsAgain(t *testing.T) {
 
 func TestStorySecondEpisode(t *testing.T) {
 	t.Parallel()
-	tell(t, func(t *testing.T, w *world) {
+	tell(t, func(w *world) {
+		t := w.t
 		w.start()
 		for range 3 {
 			w.fail()

@@ -115,7 +115,7 @@ func (e *Engine) Overdue(now time.Time) []string {
 	defer e.mu.Unlock()
 	var out []string
 	if !e.turned.IsZero() && now.Sub(e.turned) > idle+lateAfter {
-		out = append(out, fmt.Sprintf("the alerting loop has not turned for %s", length(now.Sub(e.turned))))
+		out = append(out, "the alerting loop has not turned for "+length(now.Sub(e.turned)))
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.services)) {
 		if s := e.services[name]; s.open != nil && s.open.State == Open && !s.open.NextActionAt.IsZero() && now.Sub(s.open.NextActionAt) > lateAfter {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -156,7 +155,7 @@ func (e *Engine) farewell() {
 	defer e.mu.Unlock()
 	for _, j := range slices.Concat(e.unsaved, e.queue) {
 		e.Log.Error("change lost at the end, no store took it",
-			slog.String("incident", j.change.Incident.ID), slog.String("state", string(j.change.Incident.State)))
+			"incident", j.change.Incident.ID, "state", string(j.change.Incident.State))
 	}
 }
 

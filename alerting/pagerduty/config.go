@@ -94,13 +94,12 @@ func checkKey(key probe.Secret, path string, report func(path, msg string)) {
 		report(path, "does not look like an Events API v2 integration key (32 letters and digits)")
 		return
 	}
-	for _, r := range k {
-		if !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9') {
-			report(path, "does not look like an Events API v2 integration key (32 letters and digits)")
-			return
-		}
+	if strings.ContainsFunc(k, func(r rune) bool { return !strings.ContainsRune(keyLetters, r) }) {
+		report(path, "does not look like an Events API v2 integration key (32 letters and digits)")
 	}
 }
+
+const keyLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 func checkBase(base, path string, report func(path, msg string)) {
 	if base == "" {

@@ -147,8 +147,7 @@ func (s *record) broken() (class alerting.Class, detail string) {
 
 // reason is one short sentence for an error of the transport, without the address.
 func reason(err error) string {
-	var ue *url.Error
-	if errors.As(err, &ue) {
+	if ue, ok := errors.AsType[*url.Error](err); ok {
 		err = ue.Err
 	}
 	var dns *net.DNSError
@@ -170,8 +169,8 @@ func reason(err error) string {
 }
 
 func isSetup(err error) bool {
-	var ue *url.Error
-	return errors.As(err, &ue) && ue.Op == "parse"
+	ue, ok := errors.AsType[*url.Error](err)
+	return ok && ue.Op == "parse"
 }
 
 // asked is how long the answer asks to wait: Retry-After in seconds or as a

@@ -63,13 +63,18 @@ func TestSendClasses(t *testing.T) {
 		wait    time.Duration
 		detail  string
 	}{
-		{"no content", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, alerting.Taken, 0, ""},
-		{"refused", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "bad\nfield", 400) }, alerting.Refused, 0, "HTTP 400: bad field"},
-		{"gone", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(410) }, alerting.Setup, 0, "HTTP 410"},
+		{"no content", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }, alerting.Taken, 0, ""},
+		{"refused", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "bad\nfield", http.StatusBadRequest) }, alerting.Refused, 0, "HTTP 400: bad field"},
+		{"gone", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) }, alerting.Setup, 0, "HTTP 410"},
 		{"moved", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, alerting.Setup, 0, "HTTP 302"},
-		{"limited", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(429) }, alerting.Again, 30 * time.Second, ""},
-		{"limited with seconds", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Retry-After", "9"); w.WriteHeader(429) }, alerting.Again, 9 * time.Second, ""},
-		{"error that echoes the secret", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "token hush-hush", 500) }, alerting.Again, 0, "token REDACTED"},
+		{"limited", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) }, alerting.Again, 30 * time.Second, ""},
+		{"limited with seconds", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "9")
+			w.WriteHeader(http.StatusTooManyRequests)
+		}, alerting.Again, 9 * time.Second, ""},
+		{"error that echoes the secret", func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "token hush-hush", http.StatusInternalServerError)
+		}, alerting.Again, 0, "token REDACTED"},
 		{"closed", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, alerting.Doubtful, 0, "no answer after"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
