@@ -228,9 +228,9 @@ func TestSettingsMistakesNameTheirOrigin(t *testing.T) {
 	t.Parallel()
 	path := write(t, "version: 1\nchecks: [{name: a, tcp: {address: \"127.0.0.1:1\"}}]\n")
 	_, err := Load(Options{Path: path, Environ: []string{"DATABASE_URL=postgres://pass-word@[::"}})
-	want := `DATABASE_URL: database.url: is not a Postgres address: write it like "postgres://user:password@host:5432/database?sslmode=require"`
-	if err == nil || err.Error() != want {
-		t.Errorf("got  %v\nwant %s", err, want)
+	// What follows are the words of package postgres.
+	if want := "DATABASE_URL: database.url: is not a Postgres address"; err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "pass-word") {
+		t.Errorf("got  %v\nwant %s …", err, want)
 	}
 	got := said(t, Options{Path: path, Environ: []string{"KEEPWATCH_SITE_LISTEN=127.0.0.1:1"}})
 	if want := "KEEPWATCH_SITE_LISTEN is set but the file has no site block: it changes nothing"; !strings.Contains(got, want) {
