@@ -134,6 +134,20 @@ func TestResultsAreToldOnceStored(t *testing.T) {
 		t.Errorf("%d events, want 2", len(box.rows))
 	}
 
+	// What a failed try has seen must not make the repeat think that nothing changed.
+	changed := []probe.Result{seen("west", 25, probe.Unknown, cause("late"))}
+	box.down = errors.New("no outbox")
+	if err := store.Insert(ctx, changed); !errors.Is(err, box.down) {
+		t.Fatalf("error %v, want the outbox's", err)
+	}
+	box.down = nil
+	if err := store.Insert(ctx, changed); err != nil {
+		t.Fatal(err)
+	}
+	if len(box.rows) != 3 {
+		t.Errorf("%d events, want 3", len(box.rows))
+	}
+
 	// An outbox that refuses for good must not stop the ledger.
 	box.down = errors.New("refused")
 	bad := []probe.Result{seen("west", 30, probe.Bad)}
@@ -146,8 +160,8 @@ func TestResultsAreToldOnceStored(t *testing.T) {
 	if tries != putTries-1 || c.Stats().Refused != 1 || !bytes.Contains(logs.Bytes(), []byte("not told")) {
 		t.Errorf("%d tries, %d refused, log %q", tries, c.Stats().Refused, logs)
 	}
-	if ledger.batches != 3+putTries {
-		t.Errorf("the ledger got %d batches, want %d", ledger.batches, 3+putTries)
+	if ledger.batches != 5+putTries {
+		t.Errorf("the ledger got %d batches, want %d", ledger.batches, 5+putTries)
 	}
 }
 
