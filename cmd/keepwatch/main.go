@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // zones must be right on a machine that has none installed
 
 	"github.com/spf13/cobra"
 
