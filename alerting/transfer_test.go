@@ -61,7 +61,7 @@ func TestMergePagesProperties(t *testing.T) {
 		}
 		for _, again := range [][]alerting.Page{a, b} {
 			for i, p := range alerting.MergePages(ab, again) {
-				if p.State != ab[i].State && !(p.State.Unfinished() && ab[i].State.Unfinished()) {
+				if p.State != ab[i].State && (!p.State.Unfinished() || !ab[i].State.Unfinished()) {
 					t.Fatalf("importing a part again turns %s from %s to %s", p.ID, ab[i].State, p.State)
 				}
 			}

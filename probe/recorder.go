@@ -13,12 +13,12 @@ import (
 // Bounds of a Recorder.
 const (
 	flushEvery    = time.Second
-	flushResults  = 1000                  // a batch, and what does not wait for the second
-	insertTimeout = 5 * time.Second       // one batch
-	drainTimeout  = 3 * time.Second       // the last batches at shutdown; the journal keeps the rest
-	backoffMax    = 5 * time.Second       // between attempts while the store is away
-	patience      = 20 * time.Millisecond // Record waits this long for the disk
-	queueMax      = 20_000                // results waiting for a slow disk, or for the store without a journal
+	flushResults  = 1000                   // a batch, and what does not wait for the second
+	insertTimeout = 5 * time.Second        // one batch
+	drainTimeout  = 3 * time.Second        // the last batches at shutdown; the journal keeps the rest
+	backoffMax    = 5 * time.Second        // between attempts while the store is away
+	patience      = 250 * time.Millisecond // Record waits this long for the disk
+	queueMax      = 20_000                 // results waiting for a slow disk, or for the store without a journal
 )
 
 // Recorder is the [Sink] that writes results down: each one to the journal as
@@ -26,8 +26,9 @@ const (
 // the store is away the journal grows and is replayed afterwards, in batches.
 //
 // Record returns when its result is in the journal, so a kill of the process
-// loses nothing that was recorded; but when the disk hangs it waits 20 ms once,
-// and from then on not at all: results queue in memory until the disk is back.
+// loses nothing that was recorded; but when the disk hangs it waits 250 ms once
+// (20 ms was not enough on a busy machine with a healthy disk), and from then on
+// not at all: results queue in memory until the disk is back.
 // A result that the journal refuses (disk full) goes to the store directly. What
 // fits nowhere is counted in Lost and logged: its slot shows as unknown.
 //

@@ -202,5 +202,5 @@ func (d *decoder) time() time.Time {
 		d.bad = true
 		return time.Time{}
 	}
-	return time.Unix(sec, int64(nsec)).UTC() //nolint:gosec // below a second
+	return time.Unix(sec, int64(nsec)).UTC()
 }

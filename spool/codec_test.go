@@ -20,8 +20,8 @@ func fill(t *testing.T, v reflect.Value, n *int64) {
 	case v.Type() == reflect.TypeFor[time.Time]():
 		v.Set(reflect.ValueOf(time.Unix(1_700_000_000+*n, *n).UTC()))
 	case v.Kind() == reflect.Struct:
-		for i := range v.NumField() {
-			fill(t, v.Field(i), n)
+		for _, field := range v.Fields() {
+			fill(t, field, n)
 		}
 	case v.Kind() == reflect.Bool:
 		v.SetBool(true)

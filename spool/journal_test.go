@@ -15,15 +15,15 @@ import (
 	"keepwatch/spool"
 )
 
-func openJournal(t testing.TB, o spool.JournalOptions) *spool.Journal {
-	t.Helper()
+func openJournal(tb testing.TB, o spool.JournalOptions) *spool.Journal {
+	tb.Helper()
 	j, err := spool.OpenJournal(o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := j.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return j
@@ -46,22 +46,22 @@ func results(from, to int) []probe.Result {
 	return rs
 }
 
-func appendAll(t testing.TB, j *spool.Journal, rs []probe.Result) {
-	t.Helper()
+func appendAll(tb testing.TB, j *spool.Journal, rs []probe.Result) {
+	tb.Helper()
 	if err := j.Append(rs); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
 // take reads up to limit results and forgets them.
-func take(t testing.TB, j *spool.Journal, limit int) []probe.Result {
-	t.Helper()
+func take(tb testing.TB, j *spool.Journal, limit int) []probe.Result {
+	tb.Helper()
 	rs, mark, err := j.Next(limit)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := j.Done(mark); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return rs
 }

@@ -94,29 +94,7 @@ func pageKey(p alerting.Page) []byte { return append(prefix(p.Incident), p.ID...
 
 // persist writes the rows of one step.
 func (o *Outbox) persist(_ context.Context, rows alerting.Rows) error {
-	err := o.db.Update(func(tx *bolt.Tx) error {
-		for _, id := range rows.Forget {
-			if err := forget(tx, prefix(id)); err != nil {
-				return err
-			}
-		}
-		for _, in := range rows.Incidents {
-			if err := put(tx, incidentBucket(), prefix(in.ID), in); err != nil {
-				return err
-			}
-		}
-		for _, e := range rows.Entries {
-			if err := put(tx, entryBucket(), entryKey(e), e); err != nil {
-				return err
-			}
-		}
-		for _, p := range rows.Pages {
-			if err := put(tx, pageBucket(), pageKey(p), p); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	err := o.db.Update(func(tx *bolt.Tx) error { return write(tx, rows) })
 	switch {
 	case errors.Is(err, berrors.ErrMaxSizeReached):
 		return fmt.Errorf("write the spool: %w", ErrFull)
@@ -124,6 +102,30 @@ func (o *Outbox) persist(_ context.Context, rows alerting.Rows) error {
 		return fmt.Errorf("write the spool: %w", ErrClosed)
 	case err != nil:
 		return fmt.Errorf("write the spool: %w", err)
+	}
+	return nil
+}
+
+func write(tx *bolt.Tx, rows alerting.Rows) error {
+	for _, id := range rows.Forget {
+		if err := forget(tx, prefix(id)); err != nil {
+			return err
+		}
+	}
+	for _, in := range rows.Incidents {
+		if err := put(tx, incidentBucket(), prefix(in.ID), in); err != nil {
+			return err
+		}
+	}
+	for _, e := range rows.Entries {
+		if err := put(tx, entryBucket(), entryKey(e), e); err != nil {
+			return err
+		}
+	}
+	for _, p := range rows.Pages {
+		if err := put(tx, pageBucket(), pageKey(p), p); err != nil {
+			return err
+		}
 	}
 	return nil
 }

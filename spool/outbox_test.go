@@ -46,7 +46,7 @@ type reopening struct {
 
 func (r *reopening) again() *spool.Outbox {
 	r.t.Helper()
-	if err := r.Outbox.Close(); err != nil {
+	if err := r.Close(); err != nil {
 		r.t.Fatal(err)
 	}
 	r.Outbox = openOutbox(r.t, r.path)
@@ -193,7 +193,7 @@ func TestOutboxDrain(t *testing.T) {
 		if err := o.Drain(t.Context(), to.Book); err != nil {
 			t.Fatal(err)
 		}
-		got, err := to.Book.All(t.Context())
+		got, err := to.All(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

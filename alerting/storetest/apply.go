@@ -15,6 +15,7 @@ import (
 )
 
 func applyTwice(t *testing.T, b bench) {
+	t.Helper()
 	in := incident("image-site", 1)
 	c := alerting.Change{
 		Incident: in,
@@ -41,6 +42,7 @@ func applyTwice(t *testing.T, b bench) {
 }
 
 func lowerVersion(t *testing.T, b bench) {
+	t.Helper()
 	in := incident("image-site", 3)
 	b.apply(t, alerting.Change{Incident: in, Entries: []alerting.Entry{entry(in, 3000, "opened")}})
 	old := in
@@ -59,6 +61,7 @@ func lowerVersion(t *testing.T, b bench) {
 }
 
 func equalVersion(t *testing.T, b bench) {
+	t.Helper()
 	in := incident("image-site", 2)
 	b.apply(t, alerting.Change{Incident: in})
 	other := in
@@ -78,6 +81,7 @@ func equalVersion(t *testing.T, b bench) {
 }
 
 func higherVersion(t *testing.T, b bench) {
+	t.Helper()
 	in := incident("image-site", 1)
 	first := page(in, 1, alerting.Trigger)
 	b.apply(t, alerting.Change{
@@ -104,6 +108,7 @@ func higherVersion(t *testing.T, b bench) {
 }
 
 func openOrder(t *testing.T, b bench) {
+	t.Helper()
 	var want []string
 	for i, service := range []string{"c", "a", "b"} {
 		in := incident(service, 1)
@@ -129,6 +134,7 @@ func openOrder(t *testing.T, b bench) {
 }
 
 func roundTrip(t *testing.T, b bench) {
+	t.Helper()
 	in := alerting.Incident{
 		ID: "kw-image-site-1", Service: "image-site", State: alerting.Acknowledged, Version: 7,
 		Started: at(1), Opened: at(2), Acknowledged: at(3), Resolved: at(4), AckBy: "grace",
@@ -180,6 +186,7 @@ func noZero(t *testing.T, name string, v reflect.Value) {
 }
 
 func zeroTrip(t *testing.T, b bench) {
+	t.Helper()
 	in := alerting.Incident{ID: "kw-a-1", Service: "a", State: alerting.Open, Version: 1}
 	p := alerting.Page{ID: "kw-a-1/1/1", Incident: in.ID, Channel: "email", DedupKey: in.ID, Action: alerting.Trigger, State: alerting.Queued}
 	b.apply(t, alerting.Change{Incident: in, Pages: []alerting.Page{p}})
@@ -195,6 +202,7 @@ func zeroTrip(t *testing.T, b bench) {
 
 // dirtyText must not stop a page: a checked site can answer with any bytes.
 func dirtyText(t *testing.T, b bench) {
+	t.Helper()
 	in := incident("image-site", 1)
 	in.Summary = "nul \x00 and \xff\xfe bytes"
 	p := page(in, 1, alerting.Trigger)
@@ -211,6 +219,7 @@ func dirtyText(t *testing.T, b bench) {
 }
 
 func pageOrder(t *testing.T, b bench) {
+	t.Helper()
 	in := incident("image-site", 1)
 	third, first, second := page(in, 3, alerting.Resolve), page(in, 1, alerting.Trigger), page(in, 2, alerting.Acknowledge)
 	b.apply(t, alerting.Change{Incident: in, Pages: []alerting.Page{third, first, second}})
@@ -221,6 +230,7 @@ func pageOrder(t *testing.T, b bench) {
 }
 
 func unknownIncident(t *testing.T, b bench) {
+	t.Helper()
 	if got := b.pagesOf(t, "kw-nobody-1"); len(got) != 0 {
 		t.Errorf("pages of an unknown incident: %v", ids(got))
 	}
@@ -231,6 +241,7 @@ func unknownIncident(t *testing.T, b bench) {
 }
 
 func doneContext(t *testing.T, b bench) {
+	t.Helper()
 	in := incident("image-site", 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -12,6 +12,7 @@ import (
 )
 
 func claimLeases(t *testing.T, b bench) {
+	t.Helper()
 	in := incident("image-site", 1)
 	want := page(in, 1, alerting.Trigger)
 	b.apply(t, alerting.Change{Incident: in, Pages: []alerting.Page{want}})
@@ -28,6 +29,7 @@ func claimLeases(t *testing.T, b bench) {
 }
 
 func dueRespected(t *testing.T, b bench) {
+	t.Helper()
 	in := incident("image-site", 1)
 	p := page(in, 1, alerting.Trigger)
 	p.Due = at(60)
@@ -38,6 +40,7 @@ func dueRespected(t *testing.T, b bench) {
 
 // claimOrder: critical triggers first, the oldest of them first; then the rest.
 func claimOrder(t *testing.T, b bench) {
+	t.Helper()
 	var want []string
 	for i, severity := range []string{"warning", "critical", "critical", "critical"} {
 		in := incident(fmt.Sprint("s", i), 1)
@@ -66,6 +69,7 @@ func three(t *testing.T, b bench, service string) (trigger, ack, resolve alertin
 }
 
 func oneInFlight(t *testing.T, b bench) {
+	t.Helper()
 	trigger, ack, resolve := three(t, b, "image-site")
 	for _, want := range []alerting.Page{trigger, ack, resolve} {
 		p := b.claimOne(t, t0(), want.ID)
@@ -76,6 +80,7 @@ func oneInFlight(t *testing.T, b bench) {
 }
 
 func keysApart(t *testing.T, b bench) {
+	t.Helper()
 	in := incident("image-site", 1)
 	base := page(in, 1, alerting.Trigger)
 	pages := []alerting.Page{base}
@@ -96,6 +101,7 @@ func keysApart(t *testing.T, b bench) {
 }
 
 func retryBlocks(t *testing.T, b bench) {
+	t.Helper()
 	trigger, ack, _ := three(t, b, "image-site")
 	p := b.claimOne(t, t0(), trigger.ID)
 	p.State, p.Due, p.Attempts, p.LastStatus = alerting.Queued, at(30), 1, 503
@@ -110,6 +116,7 @@ func retryBlocks(t *testing.T, b bench) {
 }
 
 func leaseExpiry(t *testing.T, b bench) {
+	t.Helper()
 	trigger, _, _ := three(t, b, "image-site")
 	first := b.claimOne(t, t0(), trigger.ID)
 	b.claimNone(t, first.LeaseUntil.Add(-time.Microsecond))
@@ -123,6 +130,7 @@ func leaseExpiry(t *testing.T, b bench) {
 }
 
 func manyClaimers(t *testing.T, b bench) {
+	t.Helper()
 	const keys = 200
 	for i := range keys {
 		in := incident(fmt.Sprint("s", i), 1)
@@ -161,6 +169,7 @@ func manyClaimers(t *testing.T, b bench) {
 // claimersInOrder lets several deliverers work until nothing is left and looks
 // at the order in which each key's pages were sent.
 func claimersInOrder(t *testing.T, b bench) {
+	t.Helper()
 	const keys = 20
 	for i := range keys {
 		three(t, b, fmt.Sprint("s", i))

@@ -19,6 +19,7 @@ func claimed(t *testing.T, b bench) (alerting.Incident, alerting.Page) {
 }
 
 func settleWrites(t *testing.T, b bench) {
+	t.Helper()
 	in, p := claimed(t, b)
 	p.State, p.Due, p.LeaseUntil, p.Attempts = alerting.Queued, at(4), time.Time{}, 1
 	p.FirstTried, p.UnsureAt, p.LastStatus = at(1), at(2), 504
@@ -38,6 +39,7 @@ func settleWrites(t *testing.T, b bench) {
 }
 
 func settleTwice(t *testing.T, b bench) {
+	t.Helper()
 	in, p := claimed(t, b)
 	p.State, p.AcceptedAt = alerting.Accepted, at(1)
 	s := alerting.Settlement{Page: p, Entries: []alerting.Entry{entry(in, 1500, "delivered")}}
@@ -51,6 +53,7 @@ func settleTwice(t *testing.T, b bench) {
 }
 
 func staleEpoch(t *testing.T, b bench) {
+	t.Helper()
 	in, zombie := claimed(t, b)
 	owner := b.claimOne(t, at(20), zombie.ID)
 	fallback := page(in, 1, alerting.Trigger)
@@ -74,6 +77,7 @@ func staleEpoch(t *testing.T, b bench) {
 }
 
 func finishedStays(t *testing.T, b bench) {
+	t.Helper()
 	in, p := claimed(t, b)
 	b.finish(t, p, alerting.Accepted)
 	p.State, p.Due = alerting.Queued, t0()
@@ -85,6 +89,7 @@ func finishedStays(t *testing.T, b bench) {
 }
 
 func fallbackPages(t *testing.T, b bench) {
+	t.Helper()
 	in, p := claimed(t, b)
 	mail := page(in, 1, alerting.Trigger)
 	mail.ID, mail.Channel, mail.Seq, mail.Fallback, mail.Created = in.ID+"/1/2", "email", 1001, true, at(1)
@@ -105,6 +110,7 @@ func fallbackPages(t *testing.T, b bench) {
 }
 
 func cancelledPage(t *testing.T, b bench) {
+	t.Helper()
 	trigger, ack, resolve := three(t, b, "image-site")
 	for _, want := range []alerting.Page{trigger, ack} {
 		p := b.claimOne(t, t0(), want.ID)
@@ -120,6 +126,7 @@ func cancelledPage(t *testing.T, b bench) {
 }
 
 func backlog(t *testing.T, b bench) {
+	t.Helper()
 	want := func(want alerting.Backlog) {
 		t.Helper()
 		got, err := b.Backlog(t.Context())
