@@ -68,6 +68,21 @@ func TestTCP(t *testing.T) {
 	}
 }
 
+// A banner that cannot become right any more is not waited for: this look has no
+// deadline that would end it.
+func TestTCPWrongBannerAtOnce(t *testing.T) {
+	t.Parallel()
+	mail := listener(t, func(c net.Conn) {
+		_, _ = io.WriteString(c, "220 mail.test ESMTP\r\n")
+		silent(c)
+	})
+	checker, err := (&TCP{Address: mail, Expect: TCPExpect{Prefix: "250 "}}).Checker(Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantLook(t, checker.Check(t.Context()), ClassBody, "does not begin with")
+}
+
 // nameServer answers from a few records; a name of "big." does not fit into a datagram.
 func nameServer(t *testing.T) string {
 	t.Helper()

@@ -209,3 +209,57 @@ func (r *Runner) wait(ctx context.Context, f *flight, d time.Duration) bool {
 		return true
 	}
 }
+
+// settle sends the one result of a flight.
+func (r *Runner) settle(f *flight, res Result) {
+	if !f.settled.CompareAndSwap(false, true) {
+		return
+	}
+	r.mu.Lock()
+	if !f.entry.fresh(&res) {
+		res.Look.Fault.Body = nil
+	}
+	r.mu.Unlock()
+	r.send(res)
+}
+
+// fresh reports whether a result's fault differs from that of the look before;
+// a look that saw nothing at all leaves the run of faults as it was.
+func (e *entry) fresh(res *Result) bool {
+	fault := faultKey{class: res.Look.Fault.Class, message: res.Look.Fault.Message}
+	switch {
+	case res.Outcome == Good:
+		e.seen = faultKey{}
+	case fault == e.seen:
+		return false
+	case fault.class != "":
+		e.seen = fault
+	}
+	return true
+}
+
+// send hands a result over and counts it.
+func (r *Runner) send(res Result) {
+	r.stats.count(&res)
+	r.Sink.Record(res)
+}
+
+// land frees what a flight held, and lets the entry go on if it waited for it.
+func (r *Runner) land(f *flight) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.inFlight--
+	if f.asked {
+		if r.asked[f.check.Name]--; r.asked[f.check.Name] == 0 {
+			delete(r.asked, f.check.Name)
+		}
+		return
+	}
+	e := f.entry
+	e.flight = nil
+	if e.waiting && e.place >= 0 {
+		e.at = e.plan.due
+		r.queue.fix(e)
+		r.poke()
+	}
+}
