@@ -190,6 +190,23 @@ func TestDecideWidens(t *testing.T) {
 	}
 }
 
+// A shared key rings whom PagerDuty likes: the person of a higher level gets a
+// mail even when it is the first one of the incident.
+func TestDecideSharedRoute(t *testing.T) {
+	t.Parallel()
+	t0 := tallyBegin()
+	s := situation(oncall.Level{Page: "nobody"}, oncall.Level{Page: "grace"}).with("front", t0, "bb")
+	s.Routing.Route = nil
+	c, ok := Decide(s, t0.Add(time.Minute))
+	var got []string
+	for _, p := range c.Pages {
+		got = append(got, p.Channel+" "+p.Route)
+	}
+	if diff := cmp.Diff([]string{"pagerduty service", "mail person:grace"}, got); !ok || diff != "" {
+		t.Error(ok, diff)
+	}
+}
+
 // Long lives of one service under a random sky: what must always hold.
 func TestDecideAlways(t *testing.T) {
 	t.Parallel()

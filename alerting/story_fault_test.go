@@ -2,7 +2,9 @@ package alerting
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -388,5 +390,71 @@ func TestRecordNeverBlocks(t *testing.T) {
 		if got := e.Snapshot().Dropped; got != 7 {
 			t.Errorf("dropped %d, want 7", got)
 		}
+	})
+}
+
+// The fallback was owed by a deliverer that the engine does not hear: the
+// resolve reaches it all the same.
+func TestStoryFallbackOfAnother(t *testing.T) {
+	t.Parallel()
+	tell(t, func(w *world) {
+		w.deaf = true
+		w.rules[0].Policy.Levels = w.rules[0].Policy.Levels[:1]
+		w.pager.set(func(Page) Receipt { return Receipt{Class: Refused, Status: 400, Detail: "HTTP 400"} })
+		w.start()
+		w.fail()
+		time.Sleep(2 * time.Minute)
+		w.want(w.mail.taken(), "trigger person:ada")
+		w.heal()
+		time.Sleep(2 * time.Minute)
+		w.want(w.mail.taken(), "trigger person:ada", "resolve person:ada")
+		w.settled()
+	})
+}
+
+// Two episodes within one slot are two incidents with two keys: the second
+// would otherwise be taken for a repetition, and its page be lost.
+func TestStoryTwoEpisodesInOneSlot(t *testing.T) {
+	t.Parallel()
+	tell(t, func(w *world) {
+		rule := threeLocations()
+		rule.Locations, rule.Quorum, rule.Every = []string{"moon"}, 1, time.Hour // nobody there: the prober says nothing
+		w.mute["moon"] = true
+		w.rules[0].Checks = []CheckRule{rule}
+		w.start()
+		say := func(o probe.Outcome) {
+			time.Sleep(5 * time.Second)
+			r := extraLook("moon", time.Now().UTC(), o)
+			r.Slot = r.Slot.Truncate(time.Hour)
+			w.engine.Record(r)
+		}
+		for range 3 {
+			say(probe.Bad)
+			say(probe.Bad)
+			say(probe.Good)
+			say(probe.Good)
+		}
+		time.Sleep(5 * time.Second)
+		one := []string{"trigger person:ada", "resolve person:ada"}
+		w.want(w.pager.taken(), slices.Concat(one, one, one)...)
+	})
+}
+
+// An acknowledgement that no store takes says so, and holds in memory.
+func TestStoryAckWithoutStore(t *testing.T) {
+	t.Parallel()
+	tell(t, func(w *world) {
+		w.start()
+		w.fail()
+		time.Sleep(2 * time.Minute)
+		id := w.open()[0].ID
+		w.store.away.Store(true)
+		if err := w.engine.Ack(w.t.Context(), id, "ada", time.Now()); !errors.Is(err, errGone) {
+			w.t.Errorf("got %v, want the store's error", err)
+		}
+		time.Sleep(20 * time.Minute)
+		w.store.away.Store(false)
+		time.Sleep(time.Minute)
+		w.want(w.pager.taken(), "trigger person:ada", "acknowledge person:ada")
 	})
 }

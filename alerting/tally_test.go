@@ -158,6 +158,25 @@ func TestTallyBurst(t *testing.T) {
 	}
 }
 
+func TestTallyBurstEndsWhenConfirmed(t *testing.T) {
+	t.Parallel()
+	rule := threeLocations()
+	ta, now := NewTally(rule, tallyBegin()), tallyBegin()
+	ta.Want(2, 0)
+	for _, loc := range rule.Locations {
+		ta.Add(look(loc, now, probe.Bad), now)
+	}
+	if !ta.Ask(now) {
+		t.Fatal("a bad slot asks for no other look")
+	}
+	for _, loc := range rule.Locations {
+		ta.Add(extraLook(loc, now, probe.Bad), now)
+	}
+	if ta.Ask(now.Add(lookGap)) {
+		t.Error("asked again after it was confirmed")
+	}
+}
+
 func TestTallyBurstWithoutAnswer(t *testing.T) {
 	t.Parallel()
 	ta, now := NewTally(threeLocations(), tallyBegin()), tallyBegin()

@@ -103,7 +103,13 @@ func TestSendClasses(t *testing.T) {
 		{"wrong key", answer(401, `{"message":"no"}`), alerting.Setup, 401, 0, "HTTP 401: no", 1},
 		{"forbidden", answer(403, ""), alerting.Setup, 403, 0, "HTTP 403", 1},
 		{"not found", answer(404, "nothing here"), alerting.Setup, 404, 0, "nothing here", 1},
-		{"moved", answer(302, "", "Location", "http://127.0.0.1:1/"), alerting.Setup, 302, 0, "HTTP 302", 1},
+		{"moved, and not followed", func(w http.ResponseWriter, r *http.Request, n int) {
+			if n > 1 {
+				answer(202, "{}")(w, r, n)
+				return
+			}
+			answer(307, "", "Location", "/v2/enqueue")(w, r, n)
+		}, alerting.Setup, 307, 0, "HTTP 307", 1},
 		{"timeout there", answer(408, ""), alerting.Again, 408, 0, "HTTP 408", 1},
 		{"limited without a word", answer(429, ""), alerting.Again, 429, 30 * time.Second, "HTTP 429", 1},
 		{"limited with seconds", answer(429, "", "Retry-After", "7"), alerting.Again, 429, 7 * time.Second, "", 1},
