@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -91,7 +92,10 @@ func (f *faulty) Unfinished(ctx context.Context) (cs []alerting.Change, err erro
 }
 
 func (f *faulty) Import(ctx context.Context, c alerting.Change) error {
-	time.Sleep(f.slow)
+	f.mu.Lock()
+	slow := f.slow
+	f.mu.Unlock()
+	time.Sleep(slow)
 	return f.do(ctx, func() error { return f.Book.Import(ctx, c) })
 }
 
@@ -402,6 +406,7 @@ func TestFailoverRestart(t *testing.T) {
 		}
 		w.primary.set("")
 		time.Sleep(5 * time.Second)
+		synctest.Wait() // orders Run's writes before our reads
 		if diff := cmp.Diff(returned, []string{"kw-seen-by-both", "kw-spooled", "kw-other"}); diff != "" {
 			t.Errorf("told on return (-got +want):\n%s", diff)
 		}
@@ -444,7 +449,9 @@ func TestFailoverReplayWhileWorking(t *testing.T) {
 		for i := range 40 {
 			w.decide(fmt.Sprint("s", i))
 		}
+		w.primary.mu.Lock()
 		w.primary.slow = 50 * time.Millisecond
+		w.primary.mu.Unlock()
 		w.primary.set("")
 		for i := range 40 {
 			w.decide(fmt.Sprint("s", i))
@@ -511,7 +518,7 @@ func TestFailoverPoison(t *testing.T) {
 		if state.Mode != alerting.OnSpool || state.LastError == "" || len(w.got) != 3 {
 			t.Errorf("state %+v and %d pages, want the spool, a reason and 3", state, len(w.got))
 		}
-		poison.id = ""
+		poison.cured.Store(true)
 		time.Sleep(10 * time.Second)
 		w.check()
 	})
@@ -519,18 +526,19 @@ func TestFailoverPoison(t *testing.T) {
 
 type poisoned struct {
 	*faulty
-	id string
+	id    string
+	cured atomic.Bool
 }
 
 func (p *poisoned) Apply(ctx context.Context, c alerting.Change) error {
-	if c.Incident.ID == p.id {
+	if c.Incident.ID == p.id && !p.cured.Load() {
 		return errAway
 	}
 	return p.faulty.Apply(ctx, c)
 }
 
 func (p *poisoned) Import(ctx context.Context, c alerting.Change) error {
-	if c.Incident.ID == p.id {
+	if c.Incident.ID == p.id && !p.cured.Load() {
 		return errAway
 	}
 	return p.faulty.Import(ctx, c)
