@@ -16,8 +16,7 @@ import (
 	"keepwatch/site/render"
 )
 
-func drawn(t testing.TB, w, h int, shade uint8) []byte {
-	t.Helper()
+func drawn(w, h int, shade uint8) []byte {
 	m := image.NewRGBA(image.Rect(0, 0, w, h))
 	for y := range h {
 		for x := range w {
@@ -26,7 +25,7 @@ func drawn(t testing.TB, w, h int, shade uint8) []byte {
 	}
 	var b bytes.Buffer
 	if err := jpeg.Encode(&b, m, nil); err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
 	return b.Bytes()
 }
@@ -128,8 +127,8 @@ func TestEverySizeDecodes(t *testing.T) {
 		if err != nil {
 			t.Fatalf("size %d: %v", edge, err)
 		}
-		ww, wh := render.Fit(1500, 1000, edge)
-		if got := img.Bounds().Size(); got.X != ww || got.Y != wh || got.X != min(edge, 1500) {
+		ww, wh := render.Fit(900, 600, edge)
+		if got := img.Bounds().Size(); got.X != ww || got.Y != wh || got.X != min(edge, 900) {
 			t.Errorf("size %d: got %v, want %dx%d", edge, got, ww, wh)
 		}
 	}
@@ -199,7 +198,7 @@ func TestImageHeaders(t *testing.T) {
 func TestOriginal(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
-	want := drawn(t, 1500, 1000, 0)
+	want := fixtures()[0]
 	w := b.get(http.MethodGet, "/img/0/1.jpg", downloadSecret)
 	if !bytes.Equal(w.Body.Bytes(), want) {
 		t.Errorf("got %d bytes, want the %d that were given", w.Body.Len(), len(want))

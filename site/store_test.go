@@ -150,6 +150,9 @@ func (m *memStore) Seed(_ context.Context, s Seed) error {
 
 var errDown = errors.New("connection refused by 10.0.0.3")
 
+// fixtures are the two pictures of every bundle, encoded once.
+var fixtures = sync.OnceValue(func() [2][]byte { return [2][]byte{drawn(900, 600, 0), drawn(900, 600, 40)} })
+
 // bundle is a site over a memStore with two small pictures: 1 with tag 1, 2 with tag 2.
 type bundle struct {
 	*Site
@@ -164,9 +167,9 @@ const (
 	otherSecret    = "other-tags-secret-00001"
 )
 
-func setup(t testing.TB, change func(*Config)) *bundle {
-	t.Helper()
-	dir := t.TempDir()
+func setup(tb testing.TB, change func(*Config)) *bundle {
+	tb.Helper()
+	dir := tb.TempDir()
 	cfg := Config{Originals: filepath.Join(dir, "originals")}
 	cfg.Cache.Dir = filepath.Join(dir, "cache")
 	cfg.SetDefaults()
@@ -176,7 +179,7 @@ func setup(t testing.TB, change func(*Config)) *bundle {
 	store := &memStore{photos: map[int64]Photo{}, codes: map[string]*memCode{}}
 	s, err := New(cfg, store, slog.New(slog.DiscardHandler))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	one, two := Tag{ID: 1, Name: "one"}, Tag{ID: 2, Name: "two"}
 	store.tags = []Tag{one, two}
@@ -189,13 +192,13 @@ func setup(t testing.TB, change func(*Config)) *bundle {
 	store.codes["ABCDEFGH"] = &memCode{grant: Grant{Tag: one, Level: Read}}
 	store.codes["0NCE0NCE"] = &memCode{grant: Grant{Tag: one, Level: Read}, max: 1}
 	for id, tag := range []int64{1, 2} {
-		data := drawn(t, 1500, 1000, uint8(40*id))
-		content, size, err := s.originals.Put(t.Context(), strings.NewReader(string(data)))
+		data := fixtures()[id]
+		content, size, err := s.originals.Put(tb.Context(), strings.NewReader(string(data)))
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		store.photos[int64(id+1)] = Photo{
-			ID: int64(id + 1), Content: content, Bytes: size, Width: 1500, Height: 1000, Title: `<b>"Title"</b>`,
+			ID: int64(id + 1), Content: content, Bytes: size, Width: 900, Height: 600, Title: `<b>"Title"</b>`,
 			Added: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC), Tags: []int64{tag},
 		}
 	}
