@@ -145,6 +145,8 @@ type Store interface {
 	// Apply writes a change in one transaction. An incident is replaced only by a
 	// higher Version; entries and pages that exist already are left alone. New
 	// pages are stored with the state they carry (a replay may bring accepted ones).
+	// A change with a lower Version than the stored one is ignored whole: its pages
+	// are those of a late writer. An incident of Version 0 is not written (pages only).
 	Apply(ctx context.Context, c Change) error
 	// OpenIncidents returns all incidents that are not resolved, oldest first.
 	OpenIncidents(ctx context.Context) ([]Incident, error)

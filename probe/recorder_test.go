@@ -160,6 +160,7 @@ func TestRecorderStoresOnceASecond(t *testing.T) {
 			t.Errorf("before the second: pending %d, stored %d; want 10, 0", got.Pending, b.store.len())
 		}
 		time.Sleep(1001 * time.Millisecond)
+		synctest.Wait()
 		want := probe.RecorderState{Stored: 10}
 		if diff := cmp.Diff(b.rec.State(), want); diff != "" {
 			t.Errorf("state (-got +want):\n%s", diff)
@@ -192,6 +193,7 @@ func TestRecorderFullBatchDoesNotWait(t *testing.T) {
 			t.Errorf("stored %d at once, want a full batch at least", got)
 		}
 		time.Sleep(1100 * time.Millisecond)
+		synctest.Wait()
 		if b.store.len() != 2500 || b.store.most != 1000 {
 			t.Errorf("stored %d, largest batch %d; want 2500, 1000", b.store.len(), b.store.most)
 		}
@@ -216,11 +218,13 @@ func TestRecorderTenMinuteOutage(t *testing.T) {
 			if state.Pending != minutes*60*perSecond || state.AwaySince.IsZero() || state.LastError == "" || state.Lag < 9*time.Minute {
 				t.Errorf("hang %v: state %+v, want everything pending and a reason", hang, state)
 			}
+			synctest.Wait()
 			if b.journal.sync < 60 {
 				t.Errorf("hang %v: the journal was synced %d times in ten minutes", hang, b.journal.sync)
 			}
 			b.store.set(func(s *table) { s.away, s.hang = false, false })
 			time.Sleep(15 * time.Second)
+			synctest.Wait()
 			want := probe.RecorderState{Stored: minutes * 60 * perSecond}
 			if diff := cmp.Diff(b.rec.State(), want); diff != "" {
 				t.Errorf("hang %v: state (-got +want):\n%s", hang, diff)
@@ -248,6 +252,7 @@ func TestRecorderBacksOff(t *testing.T) {
 		b.store.set(func(s *table) { s.away = true })
 		b.rec.Record(res("a", 0))
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if got := b.store.calls; got < 12 || got > 26 {
 			t.Errorf("%d attempts in a minute, want 12 to 26", got)
 		}
@@ -259,13 +264,14 @@ func TestRecorderSetsARefusedResultAside(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := setup(t)
 		defer b.run(t)()
-		b.store.refuse = "bad"
+		b.store.set(func(s *table) { s.refuse = "bad" })
 		for n := range 100 {
 			b.rec.Record(res("good", n))
 		}
 		b.rec.Record(res("bad", 1))
 		b.rec.Record(res("good", 100))
 		time.Sleep(2 * time.Second)
+		synctest.Wait()
 		want := probe.RecorderState{Stored: 101, Refused: 1}
 		if diff := cmp.Diff(b.rec.State(), want); diff != "" {
 			t.Errorf("state (-got +want):\n%s", diff)
@@ -281,9 +287,12 @@ func TestRecorderFullDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := setup(t)
 		defer b.run(t)()
+		b.journal.mu.Lock()
 		b.journal.full = true
+		b.journal.mu.Unlock()
 		b.rec.Record(res("a", 0))
 		time.Sleep(1100 * time.Millisecond)
+		synctest.Wait()
 		if got := b.rec.State(); got.Stored != 1 || got.Lost != 0 || got.LastError == "" {
 			t.Errorf("full disk: state %+v, want stored directly and a reason", got)
 		}
@@ -292,6 +301,7 @@ func TestRecorderFullDisk(t *testing.T) {
 			b.rec.Record(res("b", n))
 		}
 		time.Sleep(2 * time.Second)
+		synctest.Wait()
 		if got := b.rec.State(); got.Lost != 10_000 || got.Pending != 20_000 {
 			t.Errorf("disk full and store away: state %+v, want 10000 lost, 20000 kept", got)
 		}
@@ -300,6 +310,7 @@ func TestRecorderFullDisk(t *testing.T) {
 		}
 		b.store.set(func(s *table) { s.away = false })
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		if got := b.store.len(); got != 20_001 {
 			t.Errorf("%d rows, want 20001", got)
 		}
@@ -332,6 +343,7 @@ func TestRecorderHangingDisk(t *testing.T) {
 		b.journal.mu.Unlock()
 		close(hang)
 		time.Sleep(2 * time.Second)
+		synctest.Wait()
 		if got := b.store.len(); got != 20_001 {
 			t.Errorf("%d rows after the disk came back, want 20001", got)
 		}
