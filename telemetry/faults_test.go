@@ -149,7 +149,7 @@ func TestBurst(t *testing.T) {
 	if testing.Short() {
 		t.Skip("real agent and time")
 	}
-	l := setup(t, plan{})
+	l := setup(t, plan{whole: true})
 	l.put(10_000)
 	if got := l.all(); got != 0 {
 		t.Errorf("%d events were doubled, want 0", got)
@@ -187,7 +187,7 @@ func TestNothingSecretLeaves(t *testing.T) {
 		t.Skip("real agent and time")
 	}
 	l := setup(t, plan{})
-	l.wait("the connection", l.client.Connected)
+	l.wait("the connection", func() bool { return hasRun(l.client.app.Load()) })
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /share/{code}", func(w http.ResponseWriter, r *http.Request) {
 		defer l.client.StartQuery(r.Context(), "select", "photos")()

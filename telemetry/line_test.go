@@ -193,7 +193,7 @@ func setup(t *testing.T, p plan) *line {
 	l.client.rebuild = 200 * time.Millisecond
 	if !p.whole {
 		l.client.wire.mu.Lock()
-		l.client.wire.slack = 2 * time.Second // the agent's own time-out of 20 s matters only where it is waited for
+		l.client.wire.slack = 6 * time.Second // the agent's own time-out of 20 s matters only where it is waited for
 		l.client.wire.mu.Unlock()
 	}
 	l.run()
