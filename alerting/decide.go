@@ -2,6 +2,7 @@ package alerting
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -116,8 +117,8 @@ func (s Situation) begin(d *draft) {
 	s.climb(d)
 }
 
-// recovered reports whether every failing check has been good for long enough
-// and no other check of the service is bad just now.
+// recovered reports that every failing check has been good for long enough
+// and that no other check of the service was bad at its last known verdict.
 func (s Situation) recovered(now time.Time) bool {
 	left := false
 	for _, c := range s.Rule.Checks {
@@ -128,7 +129,8 @@ func (s Situation) recovered(now time.Time) bool {
 			}
 			continue
 		}
-		if n, _ := row(s.Recent[c.Name], probe.Bad, maxGap(c), now); n > 0 {
+		// However old: silence since does not make it good.
+		if n, _ := row(s.Recent[c.Name], probe.Bad, math.MaxInt64, now); n > 0 {
 			return false
 		}
 	}

@@ -165,6 +165,7 @@ func TestDecideRecovers(t *testing.T) {
 		{"unknown does not resolve", "bbuuuu", "gggggg", false},
 		{"good with a gap of unknown", "bbgug", "ggggg", true},
 		{"another check is bad just now", "bbgg", "gggb", false},
+		{"another check was bad and is unknown since", "bbuuuuugg", "gbuuuuuuu", false},
 		{"another check is silent", "bbgg", "", true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -51,6 +51,13 @@ func newEvents(t *testing.T, answer func(w http.ResponseWriter, r *http.Request,
 	return e
 }
 
+// requests returns what was received so far.
+func (e *events) requests() []map[string]any {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.got)
+}
+
 func (e *events) notifier() *Notifier {
 	return New(Config{EventsURL: e.URL + "/"}, Keys{"service": testKey})
 }
@@ -127,8 +134,8 @@ func TestSendClasses(t *testing.T) {
 			if got.Class != tt.class || got.Status != tt.status || got.RetryAfter != tt.wait || !strings.Contains(got.Detail, tt.detail) {
 				t.Errorf("got %+v, want %s %d %s %q", got, tt.class, tt.status, tt.wait, tt.detail)
 			}
-			if len(e.got) != tt.requests {
-				t.Errorf("%d requests, want %d", len(e.got), tt.requests)
+			if n := len(e.requests()); n != tt.requests {
+				t.Errorf("%d requests, want %d", n, tt.requests)
 			}
 			if strings.Contains(got.Detail, testKey) {
 				t.Errorf("the key is shown: %s", got.Detail)
@@ -182,7 +189,7 @@ func TestEventShape(t *testing.T) {
 	e.notifier().Send(t.Context(), p)
 	p.Action = alerting.Resolve
 	e.notifier().Send(t.Context(), p)
-	trigger, resolve := e.got[0], e.got[1]
+	trigger, resolve := e.requests()[0], e.requests()[1]
 	payload, _ := trigger["payload"].(map[string]any)
 	summary, _ := payload["summary"].(string)
 	if n := utf8.RuneCountInString(summary); n > 1024 || !utf8.ValidString(summary) || !strings.HasSuffix(summary, "(delayed 47 min)") {
@@ -208,15 +215,16 @@ func TestMinimalEvent(t *testing.T) {
 	p := page()
 	p.Message.Summary, p.Message.Source = "", ""
 	e.notifier().Send(t.Context(), p)
-	fields := make([]string, 0, len(e.got[1]))
-	for k := range e.got[1] {
+	second := e.requests()[1]
+	fields := make([]string, 0, len(second))
+	for k := range second {
 		fields = append(fields, k)
 	}
 	slices.Sort(fields)
 	if got, want := fmt.Sprint(fields), "[dedup_key event_action payload routing_key]"; got != want {
 		t.Errorf("the second event has %s, want %s", got, want)
 	}
-	payload, _ := e.got[1]["payload"].(map[string]any)
+	payload, _ := second["payload"].(map[string]any)
 	if len(payload) != 3 || payload["summary"] == "" || payload["source"] == "" {
 		t.Errorf("payload %v", payload)
 	}
