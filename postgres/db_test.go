@@ -2,11 +2,9 @@ package postgres_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"log/slog"
 	"net"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -248,80 +246,57 @@ func TestTimesComeBackInUTC(t *testing.T) {
 func TestLeadHandsOver(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.DSN(t)
-	leading := make(chan string, 10)
-	lost := make(chan string, 10)
-	ctx, cancel := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	start := func(ctx context.Context, db *postgres.DB, who string) {
-		lead := db.Lead("pager", func(ctx context.Context) error {
-			leading <- who
-			<-ctx.Done()
-			lost <- who
-			return ctx.Err()
-		})
-		wg.Go(func() {
-			if err := lead(ctx); !errors.Is(err, context.Canceled) {
-				t.Errorf("%s: got %v, want the end of its context", who, err)
-			}
-		})
+	first, second := pgtest.Open(t, dsn), pgtest.Open(t, dsn)
+	lost, release, held, err := first.TryLead(t.Context(), "pager")
+	if err != nil || !held {
+		t.Fatalf("first: got held %v, %v; want the lead", held, err)
 	}
-	firstCtx, stopFirst := context.WithCancel(ctx)
-	start(firstCtx, pgtest.Open(t, dsn), "first")
-	if got := receive(t, leading); got != "first" {
-		t.Fatalf("leading: got %s, want first", got)
+	if _, _, held, err := second.TryLead(t.Context(), "pager"); err != nil || held {
+		t.Fatalf("second beside the first: got held %v, %v; want neither", held, err)
 	}
-	start(ctx, pgtest.Open(t, dsn), "second")
-	holder := `SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND granted
-		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
-	eventually(t, "both have their pool's session and one for the lead", func() bool {
-		return count(t, dsn, `SELECT count(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`) >= 4
-	})
+	if _, other, held, err := second.TryLead(t.Context(), "something else"); err != nil || !held {
+		t.Fatalf("another lead: got held %v, %v; want it", held, err)
+	} else {
+		other()
+	}
 	select {
-	case who := <-leading:
-		t.Fatalf("%s leads beside the first", who)
+	case <-lost:
+		t.Fatal("the first lost its lead for nothing")
 	default:
 	}
-	if got := count(t, dsn, holder); got != 1 {
+	// The session dies: the leader hears of it, and the second can lead.
+	if got := count(t, dsn, `SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND granted
+		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`); got != 1 {
 		t.Fatalf("killed %d leaders, want 1", got)
 	}
-	if got := receive(t, lost); got != "first" {
-		t.Errorf("lost: got %s, want first", got)
-	}
-	next := receive(t, leading) // either: both ask once a second
-	if !slices.Contains([]string{"first", "second"}, next) {
-		t.Errorf("leading: got %s", next)
-	}
-	if next == "first" { // make it the second's turn
-		stopFirst()
-		if got := receive(t, leading); got != "second" {
-			t.Errorf("leading: got %s, want second", got)
-		}
-	}
-	stopFirst()
-	cancel()
-	wg.Wait()
-}
-
-func TestLeadEndsWithRun(t *testing.T) {
-	t.Parallel()
-	db := pgtest.New(t)
-	broken := errors.New("broken")
-	if err := db.Lead("pager", func(context.Context) error { return broken })(t.Context()); !errors.Is(err, broken) {
-		t.Errorf("got %v, want the error of run", err)
-	}
-	// The lead was given away.
-	if err := db.Lead("pager", func(context.Context) error { return nil })(t.Context()); err != nil {
-		t.Errorf("got %v, want nil", err)
-	}
-}
-
-func receive(t *testing.T, c <-chan string) string {
-	t.Helper()
 	select {
-	case s := <-c:
-		return s
+	case <-lost:
 	case <-time.After(30 * time.Second):
-		t.Fatal("nothing came")
-		return ""
+		t.Fatal("the first never heard that its session died")
+	}
+	release() // of a lost lead: nothing to give back
+	_, release, held, err = second.TryLead(t.Context(), "pager")
+	if err != nil || !held {
+		t.Fatalf("second after the first: got held %v, %v; want the lead", held, err)
+	}
+	release()
+	eventually(t, "a lead that was given back is free", func() bool {
+		_, release, held, err := first.TryLead(t.Context(), "pager")
+		if err == nil && held {
+			release()
+		}
+		return err == nil && held
+	})
+}
+
+func TestLeadWithoutDatabase(t *testing.T) {
+	t.Parallel()
+	db, err := postgres.Connect(t.Context(), "postgres://nobody@127.0.0.1:1/none", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, _, held, err := db.TryLead(t.Context(), "pager"); !errors.Is(err, postgres.ErrUnreachable) || held {
+		t.Errorf("got held %v, %v; want ErrUnreachable: nobody could be asked", held, err)
 	}
 }

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"time"
@@ -10,41 +9,41 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// leadPoll is how often a standby asks for the lead and a leader proves that
-// its session lives; a takeover needs two of them at most.
-const leadPoll = time.Second
-
-// errLeadLost is why run's context ended.
-var errLeadLost = errors.New("the lead is lost: the database session ended")
-
-// Lead returns a function that runs run while this process is the one leader
-// called name among all that share the database, and otherwise asks once a
-// second to become it. When the database session that carries the lead dies,
-// run's context is cancelled (cause: the lead is lost) and, after run has
-// returned, it asks again, until ctx ends. An error of run under a live lead
-// ends the function; nil from it too. While the database is away nobody is
-// elected: what must go on then must not depend on the lead alone.
-func (db *DB) Lead(name string, run func(context.Context) error) func(context.Context) error {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte("keepwatch lead " + name)) // a hash never fails
-	key := int64(h.Sum64())                          //nolint:gosec // all 64 bits are wanted, as whatever number
-	return func(ctx context.Context) error {
-		for ctx.Err() == nil {
-			done, err := db.leadOnce(ctx, name, key, run)
-			if done {
-				return err
-			}
-			if err != nil && ctx.Err() == nil {
-				db.log.Warn("not leading", "lead", name, "err", err)
-			}
-			select {
-			case <-ctx.Done():
-			case <-time.After(leadPoll):
-			}
-		}
-		return ctx.Err()
+// TryLead asks once to become the one leader called name among all that share
+// the database. held false means that another session leads. While held, lost
+// closes when the session that carries the lead is found dead (it is looked at
+// once a second), and release, to be called once, gives the lead back. An error means that
+// nobody could be asked. Safe for concurrent use.
+func (db *DB) TryLead(ctx context.Context, name string) (lost <-chan struct{}, release func(), held bool, err error) {
+	pooled, err := db.pool.Acquire(ctx)
+	if err != nil {
+		return nil, nil, false, translateConnect(err)
 	}
+	held, err = tryLock(ctx, pooled.Conn(), leadKey(name))
+	if err != nil || !held {
+		pooled.Release()
+		return nil, nil, false, translate(err)
+	}
+	// The session is the lead: it must not go back to the pool.
+	conn := pooled.Hijack()
+	if _, err := conn.Exec(ctx, sqlLeadSession); err != nil {
+		closeSession(ctx, conn)
+		return nil, nil, false, translate(fmt.Errorf("ask for the lead: %w", err))
+	}
+	watched := make(chan struct{})
+	watch, stop := context.WithCancel(context.WithoutCancel(ctx))
+	go func() { // ends with release, or with the session
+		defer close(watched)
+		watchSession(watch, conn)
+	}()
+	return watched, func() {
+		stop()
+		<-watched
+	}, true, nil
 }
+
+// leadPoll is how often a leader proves that its session lives.
+const leadPoll = time.Second
 
 // A leader whose machine vanished holds its lock until the server notices: with
 // these, 6 s; with the usual settings of Linux, 2 hours.
@@ -52,46 +51,34 @@ const sqlLeadSession = `
 SELECT set_config('tcp_keepalives_idle', '3', false), set_config('tcp_keepalives_interval', '1', false),
 	set_config('tcp_keepalives_count', '3', false)`
 
-// leadOnce leads for as long as one session lives. Done means that run came to
-// its own end under a live lead, or ctx ended.
-func (db *DB) leadOnce(ctx context.Context, name string, key int64, run func(context.Context) error) (done bool, err error) {
-	conn, err := pgx.ConnectConfig(ctx, db.pool.Config().ConnConfig)
-	if err != nil {
-		return false, translateConnect(err)
-	}
-	defer func() { // closing the session gives the lead away
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sessionTimeout)
-		defer cancel()
-		_ = conn.Close(ctx)
-	}()
-	if _, err := conn.Exec(ctx, sqlLeadSession); err != nil {
-		return false, translate(fmt.Errorf("ask for the lead: %w", err))
-	}
-	if err := lockSession(ctx, conn, key, leadPoll); err != nil {
-		return false, translate(fmt.Errorf("ask for the lead: %w", err))
-	}
-	db.log.Info("leading", "lead", name)
+func leadKey(name string) int64 {
+	h := fnv.New64a()
+	h.Write([]byte("keepwatch lead " + name)) //nolint:gosec // a hash never fails
+	return int64(h.Sum64())                   //nolint:gosec // all 64 bits are wanted, as whatever number
+}
 
-	runCtx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	finished := make(chan error, 1)
-	go func() { finished <- run(runCtx) }() // waited for below, always
+// watchSession looks at the session until it dies or ctx ends, then closes it,
+// which gives the lead away.
+func watchSession(ctx context.Context, conn *pgx.Conn) {
+	defer closeSession(ctx, conn)
+	tick := time.NewTicker(leadPoll)
+	defer tick.Stop()
 	for {
 		select {
-		case err := <-finished:
-			return true, err
 		case <-ctx.Done():
-			return true, <-finished
-		case <-time.After(leadPoll):
+			return
+		case <-tick.C:
 		}
-		if err := ping(ctx, conn); err != nil && ctx.Err() == nil {
-			cancel(fmt.Errorf("%w: %w", errLeadLost, err))
-			if err := <-finished; err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, errLeadLost) {
-				return false, fmt.Errorf("%w; what was led ended with: %w", errLeadLost, err)
-			}
-			return false, errLeadLost
+		if err := ping(ctx, conn); err != nil {
+			return
 		}
 	}
+}
+
+func closeSession(ctx context.Context, conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sessionTimeout)
+	defer cancel()
+	_ = conn.Close(ctx)
 }
 
 func ping(ctx context.Context, conn *pgx.Conn) error {

@@ -65,21 +65,17 @@ type DB struct {
 // that it answers. It does not migrate: see [DB.Migrate]. Errors are
 // [ErrUnreachable], [ErrAuth] or a bad dsn; none of them carries the dsn.
 func Open(ctx context.Context, dsn string, log *slog.Logger) (*DB, error) {
-	cfg, err := poolConfig(dsn)
+	db, err := Connect(ctx, dsn, log)
 	if err != nil {
 		return nil, err
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, cfg)
-	if err != nil {
-		return nil, translateConnect(err)
-	}
 	ctx, cancel := context.WithTimeout(ctx, 2*connectTimeout)
 	defer cancel()
-	if err := pool.Ping(ctx); err != nil {
-		pool.Close()
+	if err := db.pool.Ping(ctx); err != nil {
+		db.Close()
 		return nil, translateConnect(err)
 	}
-	return &DB{pool: pool, log: log}, nil
+	return db, nil
 }
 
 func poolConfig(dsn string) (*pgxpool.Config, error) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"sync"
 	"time"
 
@@ -90,17 +91,18 @@ ON CONFLICT DO NOTHING`
 // Insert stores results: all of them or none, each (check, location, slot)
 // once. Extra results are skipped. Unknown checks and locations get their row,
 // and a day of any age its partition, so that a late replay works. An empty
-// batch is no work. The error is [ErrUnavailable] when trying again may help.
+// batch is no work. The error is [ErrUnavailable] when
+// trying again may help, and [probe.ErrRefused] when these very values are refused.
 func (r *Results) Insert(ctx context.Context, rs []probe.Result) error {
 	if err := r.learnNames(ctx, rs); err != nil {
-		return translate(fmt.Errorf("insert results: %w", err))
+		return insertError(err)
 	}
 	b := r.columns(rs)
 	if len(b.slots) == 0 {
 		return nil
 	}
 	if err := r.ensureDays(ctx, b.slots); err != nil {
-		return translate(fmt.Errorf("insert results: %w", err))
+		return insertError(err)
 	}
 	err := r.write(ctx, b)
 	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == "23514" {
@@ -109,14 +111,24 @@ func (r *Results) Insert(ctx context.Context, rs []probe.Result) error {
 		r.days = nil
 		r.mu.Unlock()
 		if err := r.ensureDays(ctx, b.slots); err != nil {
-			return translate(fmt.Errorf("insert results: %w", err))
+			return insertError(err)
 		}
 		err = r.write(ctx, b)
 	}
 	if err != nil {
-		return translate(fmt.Errorf("insert results: %w", err))
+		return insertError(err)
 	}
 	return nil
+}
+
+// insertError says which errors no repetition can mend: the server refuses the
+// very values (classes 22, data exception, and 23, integrity constraint).
+func insertError(err error) error {
+	err = translate(fmt.Errorf("insert results: %w", err))
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && (strings.HasPrefix(pgErr.Code, "22") || strings.HasPrefix(pgErr.Code, "23")) {
+		return fmt.Errorf("%w: %w", probe.ErrRefused, err)
+	}
+	return err
 }
 
 // write sends the batch in one round trip and one (implicit) transaction.

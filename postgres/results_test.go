@@ -275,3 +275,14 @@ func TestBeats(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
+
+func TestInsertRefusesForGood(t *testing.T) {
+	t.Parallel()
+	r := &postgres.Results{DB: pgtest.New(t)}
+	err := r.Insert(t.Context(), []probe.Result{{
+		Check: "a", Location: "west", Slot: time.Date(300_000, 1, 1, 0, 0, 0, 0, time.UTC), Outcome: probe.Good, Attempts: 1,
+	}})
+	if !errors.Is(err, probe.ErrRefused) {
+		t.Errorf("a slot that Postgres cannot hold: got %v, want ErrRefused", err)
+	}
+}

@@ -2,7 +2,6 @@ package pgtest_test
 
 import (
 	"context"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,28 +42,24 @@ func TestInABubble(t *testing.T) {
 		r := &postgres.Results{DB: db}
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
-		led := 0
-		lead := db.Lead("story", func(ctx context.Context) error {
-			led++
-			<-ctx.Done()
-			return ctx.Err()
-		})
-		wg.Go(func() {
-			if err := lead(ctx); !errors.Is(err, context.Canceled) {
-				t.Errorf("lead: got %v, want the end of its context", err)
-			}
-		})
+		lost, release, held, err := db.TryLead(ctx, "story")
+		if err != nil || !held {
+			t.Fatalf("got held %v, %v; want the lead", held, err)
+		}
 		start := time.Now()
 		for i := range 4 {
 			wg.Go(func() { record(t, r, i) })
 		}
 		time.Sleep(10 * time.Hour)
 		synctest.Wait()
+		select {
+		case <-lost:
+			t.Error("the lead was lost: the session must live through the story")
+		default:
+		}
+		release()
 		cancel()
 		wg.Wait()
-		if led != 1 {
-			t.Errorf("led %d times, want once: the session must live through the story", led)
-		}
 		got, err := r.Recent(t.Context(), "a", start.Add(-time.Minute), 1000)
 		if err != nil || len(got) != 100 {
 			t.Errorf("got %d results, %v; want 100", len(got), err)
