@@ -9,7 +9,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 # Packages with goroutines of their own: the race detector pays there.
 RACE := ./alerting/... ./probe/... ./spool/... ./oncall/... ./web/... ./telemetry/... ./site/...
 
-.PHONY: help run demo test short race long fuzz lint generate bench build need need-race cover clean
+.PHONY: help run stop-site start-site demo test short race long fuzz lint generate bench build need need-race cover clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -25,6 +25,12 @@ build: ## build bin/keepwatch
 
 run: need build ## start the daemon on keepwatch.example.yaml with the built-in PagerDuty stand-in
 	@exec deploy/run
+
+stop-site: ## stop the site that make run started: an outage to watch
+	@data=$${KEEPWATCH_DATA_DIR:-./data}; touch $$data/site.stopped && kill -TERM $$(cat $$data/site.lock) && echo "the site is stopped; make start-site starts it again"
+
+start-site: ## start the site again
+	@rm $${KEEPWATCH_DATA_DIR:-./data}/site.stopped && echo "the site starts"
 
 demo: need build ## a true two-minute story: outage, page, acknowledgement, recovery, report
 	@exec bin/keepwatch demo

@@ -56,7 +56,7 @@ func (f *figures) of(service string) (objective, availability, coverage, left, v
 	defer f.mu.Unlock()
 	for _, s := range f.report.Services {
 		if s.Name == service {
-			return objective, withSign(s.Availability), withSign(s.Coverage), clock(s.RemainingMs), string(s.Verdict)
+			return objective, seen(s), withSign(s.Coverage), clock(s.RemainingMs), string(s.Verdict)
 		}
 	}
 	return objective, "", "", "", ""
@@ -77,6 +77,14 @@ func weekReport(ctx context.Context, store reports.Store, s reports.Settings, we
 		}
 	}
 	return reports.Make(ctx, store, w, s.Services, now)
+}
+
+// seen is the availability; while part of the week is unknown it says of what.
+func seen(s reports.ServiceReport) string {
+	if s.UnknownMs > 0 && s.Availability != reports.NoData {
+		return s.Availability + " % of the time seen"
+	}
+	return withSign(s.Availability)
 }
 
 // withSign adds the percent sign to a figure, and leaves "no data" alone.
