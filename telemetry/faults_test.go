@@ -71,6 +71,9 @@ func (sc scenario) play(l *line) {
 		}
 	}
 	l.put(100)
+	if sc.doubles { // all of it has arrived long before it is known to have
+		l.wait("the answers", func() bool { return l.box.waiting() == 0 })
+	}
 	doubled := l.all()
 	if !sc.doubles && doubled != 0 {
 		l.t.Errorf("%s: %d events were doubled, want 0", sc.name, doubled)
