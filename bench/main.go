@@ -114,7 +114,7 @@ func save(path string, figures []figure) error {
 // runBench runs one benchmark and returns its metrics by unit.
 func runBench(ctx context.Context, r row) (map[string]float64, error) {
 	var parts []string
-	for _, p := range strings.Split(r.Bench, "/") {
+	for p := range strings.SplitSeq(r.Bench, "/") {
 		parts = append(parts, "^"+regexp.QuoteMeta(p)+"$")
 	}
 	benchtime := r.Time
