@@ -188,7 +188,7 @@ const sqlEventList = `
 SELECT incident_id, seq, at, kind, person, body
 FROM incident_event
 WHERE incident_id = @incident
-ORDER BY seq`
+ORDER BY at, seq`
 
 // Timeline returns the entries of an incident, oldest first.
 func (s Incidents) Timeline(ctx context.Context, id string) ([]alerting.Entry, error) {

@@ -125,11 +125,10 @@ func mount(mux *http.ServeMux, pattern string, h http.Handler) {
 // outer is what every request passes: recover, headers, same origin for
 // everything that changes something, a bound on bodies.
 func (s *Server) outer(mux http.Handler) http.Handler {
-	origin := http.NewCrossOriginProtection()
-	next := origin.Handler(mux)
 	if s.Around != nil {
-		next = s.Around(next)
+		mux = s.Around(mux) // directly around the mux: it reads the pattern that was matched
 	}
+	next := http.NewCrossOriginProtection().Handler(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer s.recovered(w, r)
 		h := w.Header()

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -37,6 +38,7 @@ type daemonOptions struct {
 type daemon struct {
 	daemonOptions
 	owner    *owner
+	spoolBad string // why pages have no spool; "" when they have one
 	database *database
 	present  atomic.Pointer[config.File] // the configuration in force
 	reloaded atomic.Pointer[reloadState]
@@ -56,7 +58,6 @@ type daemon struct {
 	engine    *alerting.Engine
 	deliverer *alerting.Deliverer
 	leader    *alerting.Leader
-	channels  *channels
 	recorder  *probe.Recorder
 	runner    *probe.Runner
 	writer    *reports.Writer
@@ -146,7 +147,7 @@ func (d *daemon) makeWatch(ctx context.Context) (err error) {
 	if d.journal, err = spool.OpenJournal(spool.JournalOptions{Dir: filepath.Join(dir, "results")}); err != nil {
 		return err
 	}
-	if d.outbox, err = spool.OpenOutbox(spool.OutboxOptions{Path: filepath.Join(dir, "outbox.db")}); err != nil {
+	if err := d.openOutbox(filepath.Join(dir, "outbox.db")); err != nil {
 		return err
 	}
 	events := postgres.Events{DB: db}
@@ -159,13 +160,17 @@ func (d *daemon) makeWatch(ctx context.Context) (err error) {
 	}
 	d.recorder.Store = d.newrelic.Results(d.database.results)
 	d.metrics = telemetry.NewMetrics(version, d.gauges())
-	d.failover = &alerting.Failover{Primary: postgres.Incidents{DB: db}, Spool: d.outbox, Log: d.log}
+	d.metrics.NewRelic(d.newrelic)
+	d.failover = &alerting.Failover{Primary: postgres.Incidents{DB: db}, Log: d.log}
+	if d.outbox != nil {
+		d.failover.Spool = d.outbox
+	}
 	d.makeEngine(f)
 	d.recent = &web.Recent{Next: fanout{whileLeading{d.engine, d.leader}, d.recorder}}
 	d.runner = &probe.Runner{Sink: d.metrics.Sink(d.recent), Log: d.log}
 	d.engine.Again = d.runner.LookAgain
 	store := postgres.Reports{DB: db}
-	d.figures = &figures{store: store, settings: d.reportSettings, log: d.log}
+	d.figures = &figures{store: store, settings: d.reportSettings, tell: d.metrics.SLO, log: d.log}
 	d.writer = &reports.Writer{Store: store, Settings: d.reportSettings, Senders: d.senders(), Log: d.log}
 	if d.console != nil {
 		d.console.Metrics, d.console.Probe = d.metrics.Handler(), d.metrics.Probe()
@@ -176,11 +181,10 @@ func (d *daemon) makeWatch(ctx context.Context) (err error) {
 }
 
 func (d *daemon) makeEngine(f *config.File) {
-	d.channels = &channels{around: d.metrics.Notifier}
-	d.channels.set(f)
+	names, mails := fallbackNames(f)
 	d.engine = &alerting.Engine{Store: d.failover, Log: d.log}
 	d.deliverer = &alerting.Deliverer{
-		Store: d.failover, Notifiers: d.channels.byName(), Fallback: fallbackNames(f), FallbackAfter: f.Fallback.After,
+		Store: d.failover, Notifiers: d.notifiers(f), Fallback: names, NoEcho: mails, FallbackAfter: f.Fallback.After,
 		Settled: d.engine.Settled, Log: d.log,
 	}
 	d.engine.Wake = d.deliverer.Wake
@@ -251,12 +255,16 @@ func (d *daemon) run(ctx context.Context) error {
 
 // put brings a configuration into force: at the start and at each reload.
 func (d *daemon) put(ctx context.Context, f *config.File) error {
+	if err := seriesFit(f); err != nil {
+		return err
+	}
 	checks, err := f.ProbeChecks(probe.Env{Beats: d.database.beats})
 	if err != nil {
 		return err
 	}
-	d.present.Store(f)
-	d.channels.set(f)
+	before := d.present.Swap(f)
+	names, mails := fallbackNames(f)
+	d.deliverer.Reload(d.notifiers(f), names, mails)
 	d.engine.Apply(f.Rules(), f.Roster(), d.routing(f))
 	d.runner.Apply(checks)
 	d.database.sync(ctx, d.now().UTC(), checks)
@@ -267,6 +275,11 @@ func (d *daemon) put(ctx context.Context, f *config.File) error {
 		}
 	}
 	d.recent.Keep(func(check, location string) bool { return known[check+"\x00"+location] })
+	for _, c := range before.Checks {
+		if !slices.ContainsFunc(f.Checks, func(n config.Check) bool { return n.Name == c.Name }) {
+			d.metrics.Forget(c.Name)
+		}
+	}
 	return nil
 }
 
@@ -346,4 +359,29 @@ func newRelicConfig(f *config.File) telemetry.Config {
 		return telemetry.Config{}
 	}
 	return *f.NewRelic
+}
+
+// openOutbox opens the spool of pages. A damaged file must not keep the pager
+// from starting: memory then stands behind Postgres, and health is red until somebody mends it.
+func (d *daemon) openOutbox(path string) error {
+	outbox, err := spool.OpenOutbox(spool.OutboxOptions{Path: path})
+	if errors.Is(err, spool.ErrLocked) {
+		return err
+	}
+	if err != nil {
+		d.spoolBad = fmt.Sprintf("the spool of pages cannot be opened (%v): move %s away and restart; until then pages have no spool", err, path)
+		d.log.Error("pages have no spool", "err", err)
+		return nil
+	}
+	d.outbox = outbox
+	return nil
+}
+
+// seriesFit refuses a configuration with more series than a scrape should carry.
+func seriesFit(f *config.File) error {
+	pairs := 0
+	for _, c := range f.Checks {
+		pairs += len(c.Locations)
+	}
+	return telemetry.SeriesPlan(len(f.Checks), pairs)
 }

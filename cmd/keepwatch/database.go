@@ -29,9 +29,11 @@ type database struct {
 	now     func() time.Time
 
 	mu      sync.Mutex
-	ready   bool         // guarded by mu: migrated, and answered at the last look
-	problem string       // guarded by mu: why not, for health
-	pending *checkChange // guarded by mu: check history not yet written
+	ready   bool          // guarded by mu: migrated, and answered at the last look
+	problem string        // guarded by mu: why not, for health
+	pending *checkChange  // guarded by mu: check history not yet written
+	latency time.Duration // guarded by mu: of the last look at the server's clock
+	offset  time.Duration // guarded by mu: how far that clock is ahead of ours
 }
 
 // checkChange is a configuration that came into force at an instant.
@@ -92,7 +94,7 @@ func (d *database) abandon(ctx context.Context, err error) error {
 func (d *database) Run(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	var maintained time.Time
+	var maintained, compared time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -101,6 +103,10 @@ func (d *database) Run(ctx context.Context) error {
 		}
 		if err := d.check(ctx); err != nil || ctx.Err() != nil {
 			continue
+		}
+		if d.now().Sub(compared) >= time.Minute {
+			d.compareClocks(ctx)
+			compared = d.now()
 		}
 		if d.now().Sub(maintained) < time.Hour {
 			continue
@@ -186,4 +192,26 @@ func (d *database) state() (ready bool, problem string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.ready, d.problem
+}
+
+// compareClocks looks at the server's clock: stored instants are compared with
+// ours after a restart, so a difference makes timers early or late.
+func (d *database) compareClocks(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	start := time.Now()
+	offset, err := d.db.ClockOffset(ctx)
+	if err != nil {
+		return // the next look at the database says what is wrong
+	}
+	d.mu.Lock()
+	d.latency, d.offset = time.Since(start), offset
+	d.mu.Unlock()
+}
+
+// clock returns how long the server took to tell its time, and how far ahead it is.
+func (d *database) clock() (latency, offset time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.latency, d.offset
 }

@@ -16,7 +16,9 @@ import (
 type figures struct {
 	store    reports.Store
 	settings func() reports.Settings
-	log      *slog.Logger
+	// tell passes a service's ratios on to the metrics.
+	tell func(service, window string, objective, availability, budgetRemaining float64)
+	log  *slog.Logger
 
 	mu     sync.Mutex
 	report reports.Report // guarded by mu
@@ -42,6 +44,10 @@ func (f *figures) Run(ctx context.Context) error {
 		f.mu.Lock()
 		f.report = r
 		f.mu.Unlock()
+		for _, s := range r.Services {
+			w := weekEvent(r, s)
+			f.tell(s.Name, "week", w.Objective/100, w.Availability/100, w.BudgetRemaining/100)
+		}
 	}
 }
 

@@ -49,6 +49,12 @@ func firstLine(err error) string {
 func (d *daemon) databaseLine() web.Line {
 	ready, problem := d.database.state()
 	if ready {
+		if _, offset := d.database.clock(); offset.Abs() > time.Second {
+			return web.Line{
+				Name: "database", Level: web.Amber,
+				Text: fmt.Sprintf("its clock is %v ahead of this machine's: set both by NTP, or escalations after a restart come early or late", offset.Round(time.Millisecond)),
+			}
+		}
 		return web.Line{Name: "database", Level: web.OK, Text: "answers"}
 	}
 	return web.Line{
@@ -91,7 +97,10 @@ func (d *daemon) pagingLine(now time.Time) web.Line {
 	if st := d.failover.State(); st.Mode == alerting.OnMemory {
 		problems = append(problems, "neither the database nor the spool takes pages; they are sent from memory and would not survive a restart: free disk space under data_dir")
 	}
-	if len(d.channels.byName()) == 0 && d.somebodyExpectsPages() {
+	if d.spoolBad != "" {
+		problems = append(problems, d.spoolBad)
+	}
+	if r := d.routing(d.present.Load()); r.Channel == "" && len(r.Fallback) == 0 && d.somebodyExpectsPages() {
 		problems = append(problems, "nobody can be paged: set pagerduty.routing_key or a fallback channel")
 	}
 	if len(problems) > 0 {
@@ -118,9 +127,13 @@ func (d *daemon) target(check string) event.Target {
 }
 
 func (d *daemon) heartbeats() []event.Heartbeat {
+	latency, offset := d.database.clock()
 	var out []event.Heartbeat
 	for _, l := range d.present.Load().Locations {
-		out = append(out, event.Heartbeat{Location: l.Name, Version: version})
+		out = append(out, event.Heartbeat{
+			Location: l.Name, Version: version, SchedulerLagP99: d.runner.Stats().OwnLag,
+			DBLatency: latency, ClockOffset: offset,
+		})
 	}
 	return out
 }
@@ -134,6 +147,10 @@ func (d *daemon) gauges() telemetry.Gauges {
 		ReloadOK:      func() float64 { return number(d.reloadGood()) },
 		ReloadTime:    func() float64 { return float64(d.reloaded.Load().at.Unix()) },
 		SchedulerLag:  func() float64 { return d.runner.Stats().OwnLag.Seconds() },
+		ClockOffset: func() float64 {
+			_, offset := d.database.clock()
+			return offset.Seconds()
+		},
 		MissedSlots:   func() float64 { return float64(d.runner.Stats().Missed + d.runner.Stats().Late) },
 		ClockSteps:    func() float64 { return float64(d.runner.Stats().Steps) },
 		IncidentsOpen: func() float64 { return float64(d.countIncidents(alerting.Open)) },
