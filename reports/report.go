@@ -30,7 +30,7 @@ type Report struct {
 	Zone     string    `json:"zone"` // IANA name
 	From     time.Time `json:"from"`
 	To       time.Time `json:"to"`
-	Revision int       `json:"revision"` // from 1
+	Revision int       `json:"revision"` // from 1; 0 for a look before the report is written
 	// MadeAt is the instant up to which facts were known; before To the week had not ended.
 	MadeAt   time.Time       `json:"made_at"`
 	Services []ServiceReport `json:"services"`

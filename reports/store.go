@@ -42,13 +42,16 @@ type Store interface {
 const lookback = 24 * time.Hour
 
 // Make builds the report of a week from what the store holds at now. A week that
-// has not ended is reported as such: what is to come is unknown, "not yet".
+// has not ended is reported as such: what is to come is unknown, "not yet". The
+// report has revision 0: it is a look, not the written report of its week, and may print other figures tomorrow.
 func Make(ctx context.Context, s Store, w Week, services []Service, now time.Time) (Report, error) {
 	in, _, err := collect(ctx, s, w, services, now)
 	if err != nil {
 		return Report{}, err
 	}
-	return Build(in), nil
+	r := Build(in)
+	r.Revision = 0
+	return r, nil
 }
 
 // collect reads the input of a report, one check at a time so that the rows of

@@ -59,7 +59,11 @@ func (p *page) at(t time.Time) string { return t.In(p.week.Zone).Format("Mon 2 J
 
 func (p *page) report(r Report) {
 	const day = "Mon 2 Jan 2006 15:04"
-	fmt.Fprintf(&p.b, "week %s   %s h   revision %d\n", r.Week, hours(r.To.Sub(r.From)), r.Revision)
+	revision := fmt.Sprintf("revision %d", r.Revision)
+	if r.Revision == 0 {
+		revision = "not written yet"
+	}
+	fmt.Fprintf(&p.b, "week %s   %s h   %s\n", r.Week, hours(r.To.Sub(r.From)), revision)
 	fmt.Fprintf(&p.b, "%s – %s\n%s\n", r.From.In(p.week.Zone).Format(day), r.To.In(p.week.Zone).Format(day), r.Zone)
 	if left := r.To.Sub(r.MadeAt); left > 0 {
 		fmt.Fprintf(&p.b, "The week has not ended: %s h are still to come.\n", hms(left.Milliseconds(), true))

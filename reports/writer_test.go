@@ -246,3 +246,19 @@ func TestDue(t *testing.T) {
 		})
 	}
 }
+
+func TestMakeIsALook(t *testing.T) {
+	t.Parallel()
+	w := WeekOf(time.Date(2026, 11, 18, 12, 0, 0, 0, time.UTC), time.UTC)
+	r, err := Make(t.Context(), &shelf{begun: w.From}, w, []Service{{Name: "shop", Objective: 950_000, Critical: []string{"front"}}}, w.From.Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	if err := (Text{}).Write(&text, r); err != nil {
+		t.Fatal(err)
+	}
+	if r.Revision != 0 || !strings.Contains(text.String(), "not written yet") || strings.Contains(text.String(), "revision") {
+		t.Errorf("got revision %d and\n%s\nwant a look that does not pass for the written report", r.Revision, text.String())
+	}
+}
