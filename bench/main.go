@@ -28,6 +28,7 @@ type row struct {
 	Pkg   string
 	Bench string // full name of the benchmark, sub-benchmarks with slashes
 	Unit  string // of the metric that is the figure
+	Base  string // when set, the figure is the ratio to this benchmark's same metric
 	Goal  float64
 	More  bool   // more is better
 	Note  string // against what
@@ -67,7 +68,7 @@ func measure(ctx context.Context, w io.Writer, short bool, out string) error {
 		if short && strings.HasPrefix(r.Bench, "BenchmarkWhole") {
 			continue
 		}
-		key := r.Pkg + " " + r.Bench
+		key := r.Pkg + " " + r.Bench + " " + r.Base
 		if done[key] == nil {
 			metrics, err := runBench(ctx, r)
 			if err != nil {
@@ -77,9 +78,9 @@ func measure(ctx context.Context, w io.Writer, short bool, out string) error {
 			}
 			done[key] = metrics
 		}
-		v, ok := done[key][r.Unit]
-		if !ok {
-			failures = append(failures, fmt.Errorf("%s reports no %s", key, r.Unit))
+		v, err := value(done[key], r)
+		if err != nil {
+			failures = append(failures, fmt.Errorf("%s: %w", key, err))
 			continue
 		}
 		f := figure{What: r.What, Bench: key, Value: v, Unit: r.Unit, Goal: r.Goal, Note: r.Note, Met: v <= r.Goal}
@@ -113,41 +114,92 @@ func save(path string, figures []figure) error {
 
 // runBench runs one benchmark and returns its metrics by unit.
 func runBench(ctx context.Context, r row) (map[string]float64, error) {
-	var parts []string
-	for p := range strings.SplitSeq(r.Bench, "/") {
-		parts = append(parts, "^"+regexp.QuoteMeta(p)+"$")
+	pattern := levels(r.Bench)
+	if r.Base != "" {
+		pattern = "(" + pattern + ")|(" + levels(r.Base) + ")"
+		if strings.Contains(r.Bench, "/") {
+			pattern = both(r.Bench, r.Base)
+		}
 	}
 	benchtime := r.Time
 	if benchtime == "" {
 		benchtime = "1s"
 	}
-	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", strings.Join(parts, "/"), "-benchtime", benchtime, "-benchmem", "-timeout", "20m", "./"+r.Pkg) //nolint:gosec // our own table
+	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", pattern, "-benchtime", benchtime, "-benchmem", "-timeout", "20m", "./"+r.Pkg) //nolint:gosec // our own table
 	var text bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &text, &text
 	if err := cmd.Run(); err != nil {
 		return nil, fmt.Errorf("%s: %w\n%s", r.Bench, err, text.String())
 	}
+	metrics := map[string]float64{}
 	for line := range strings.Lines(text.String()) {
-		if metrics := parse(line); metrics != nil {
-			return metrics, nil
+		name, found := parse(line)
+		for unit, v := range found {
+			if name == r.Base {
+				unit = "base " + unit
+			}
+			metrics[unit] = v
 		}
 	}
-	return nil, fmt.Errorf("%s in %s: no such benchmark\n%s", r.Bench, r.Pkg, text.String())
+	if len(metrics) == 0 {
+		return nil, fmt.Errorf("%s in %s: no such benchmark\n%s", r.Bench, r.Pkg, text.String())
+	}
+	return metrics, nil
 }
 
-// parse reads the "value unit" pairs of a benchmark's line; nil for other lines.
-func parse(line string) map[string]float64 {
+// levels is the -bench pattern of one benchmark.
+func levels(name string) string {
+	var parts []string
+	for p := range strings.SplitSeq(name, "/") {
+		parts = append(parts, "^"+regexp.QuoteMeta(p)+"$")
+	}
+	return strings.Join(parts, "/")
+}
+
+// both is the pattern of two sub-benchmarks of one benchmark: go test splits a
+// pattern at its slashes, so alternatives stand inside each level.
+func both(a, b string) string {
+	as, bs := strings.Split(a, "/"), strings.Split(b, "/")
+	var parts []string
+	for i := range min(len(as), len(bs)) {
+		parts = append(parts, "^("+regexp.QuoteMeta(as[i])+"|"+regexp.QuoteMeta(bs[i])+")$")
+	}
+	return strings.Join(parts, "/")
+}
+
+// value is the row's figure: the metric, or its ratio to the baseline's.
+func value(metrics map[string]float64, r row) (float64, error) {
+	v, ok := metrics[r.Unit]
+	if !ok {
+		return 0, fmt.Errorf("no metric %s", r.Unit)
+	}
+	if r.Base == "" {
+		return v, nil
+	}
+	base, ok := metrics["base "+r.Unit]
+	if !ok || base == 0 {
+		return 0, fmt.Errorf("no baseline %s", r.Base)
+	}
+	return v / base, nil
+}
+
+// parse reads the name and the "value unit" pairs of a benchmark's line; nothing of other lines.
+func parse(line string) (name string, metrics map[string]float64) {
 	f := strings.Fields(line)
 	if len(f) < 4 || !strings.HasPrefix(f[0], "Benchmark") {
-		return nil
+		return "", nil
 	}
-	metrics := map[string]float64{}
+	name = f[0]
+	if i := strings.LastIndex(name, "-"); i > 0 {
+		name = name[:i] // the number of processors
+	}
+	metrics = map[string]float64{}
 	for i := 2; i+1 < len(f); i += 2 {
 		v, err := strconv.ParseFloat(f[i], 64)
 		if err != nil {
-			return nil
+			return "", nil
 		}
 		metrics[f[i+1]] = v
 	}
-	return metrics
+	return name, metrics
 }

@@ -1,6 +1,36 @@
 package main
 
-// rows are the rows of the table of performance goals that exist by now.
+// rows are the rows of the table of performance goals that exist by now. A row
+// with Base is a ratio of two benchmarks of one run.
 func rows() []row {
-	return []row{}
+	const whole1, whole5 = "BenchmarkWholeStore/1000", "BenchmarkWholeStore/5000"
+	once := "1x"
+	return []row{
+		{What: "engine CPU a probe, no database", Pkg: "probe", Bench: "BenchmarkEngineCPU", Unit: "ratio", Goal: 1.3, Note: "bare loop, same requests", Time: "3x"},
+		{What: "CPU with results in Postgres, 1,000 checks", Pkg: "bench", Bench: whole1, Unit: "ratio-cpu", Goal: 1.25, Note: "bare loop alone", Time: once},
+		{What: "Postgres CPU s per 1,000 results, 1,000 checks", Pkg: "bench", Bench: whole1, Unit: "postgres-cpu-s/1000", Goal: 0.1, Note: "absolute", Time: once},
+		{What: "slots run, 1,000 checks at 10 s", Pkg: "bench", Bench: whole1, Unit: "slots-%", Goal: 99.9, More: true, Note: "slots asked for", Time: once},
+		{What: "p99 start lag, 1,000 checks", Pkg: "bench", Bench: whole1, Unit: "p99-lag-ms", Goal: 10, Note: "plan", Time: once},
+		{What: "busiest 100 ms, 1,000 checks", Pkg: "bench", Bench: whole1, Unit: "busiest-100ms/mean", Goal: 1.3, Note: "mean", Time: once},
+		{What: "CPU with results in Postgres, 5,000 checks", Pkg: "bench", Bench: whole5, Unit: "ratio-cpu", Goal: 1.25, Note: "bare loop alone", Time: once},
+		{What: "Postgres CPU s per 1,000 results, 5,000 checks", Pkg: "bench", Bench: whole5, Unit: "postgres-cpu-s/1000", Goal: 0.1, Note: "absolute", Time: once},
+		{What: "slots run, 5,000 checks at 10 s", Pkg: "bench", Bench: whole5, Unit: "slots-%", Goal: 99.9, More: true, Note: "slots asked for", Time: once},
+		{What: "results lost, 5,000 checks", Pkg: "bench", Bench: whole5, Unit: "lost", Goal: 0, Note: "results", Time: once},
+		{What: "p99 start lag, 5,000 checks", Pkg: "bench", Bench: whole5, Unit: "p99-lag-ms", Goal: 10, Note: "plan", Time: once},
+		{What: "busiest 100 ms, 5,000 checks", Pkg: "bench", Bench: whole5, Unit: "busiest-100ms/mean", Goal: 1.3, Note: "mean", Time: once},
+		{What: "RSS, 5,000 checks (test binary, MiB)", Pkg: "bench", Bench: whole5, Unit: "rss-MiB", Goal: 80, Note: "absolute", Time: once},
+		{What: "probe rate while the pager takes 5 s, 1,000 failing", Pkg: "bench", Bench: "BenchmarkWholeSlowPager", Unit: "rate-%", Goal: 99, More: true, Note: "slots asked for", Time: once},
+		{What: "first page while the pager takes 5 s", Pkg: "bench", Bench: "BenchmarkWholeSlowPager", Unit: "first-page-ms", Goal: 1000, Note: "confirming look", Time: once},
+		{What: "decided -> request leaves, p50", Pkg: "bench", Bench: "BenchmarkWholeDecide", Unit: "p50-ms", Goal: 20, Note: "confirming look, Postgres up, fsync off", Time: once},
+		{What: "decided -> request leaves, p99", Pkg: "bench", Bench: "BenchmarkWholeDecide", Unit: "p99-ms", Goal: 250, Note: "confirming look, Postgres up, fsync off", Time: once},
+		{What: "results insert, rows/s", Pkg: "postgres", Bench: "BenchmarkInsert", Base: "BenchmarkCopy", Unit: "rows/s", Goal: 0.25, More: true, Note: "COPY without an index"},
+		{What: "journal append, results/s", Pkg: "spool", Bench: "BenchmarkJournalAppend", Unit: "results/s", Goal: 200_000, More: true, Note: "absolute"},
+		{What: "oncall who, ns", Pkg: "oncall", Bench: "BenchmarkAt", Unit: "ns/op", Goal: 1e6, Note: "1 ms"},
+		{What: "90 days of 20 rotations, ns", Pkg: "oncall", Bench: "BenchmarkWalk90Days", Unit: "ns/op", Goal: 200e6, Note: "200 ms"},
+		{What: "week of 1,000 services from spans, ns", Pkg: "reports", Bench: "BenchmarkBuildFromSpans", Unit: "ns/op", Goal: 50e6, Note: "50 ms"},
+		{What: "cold render of 12 MP to 1440", Pkg: "site/render", Bench: "BenchmarkRender/planar/1440", Base: "BenchmarkRender/ximage/1440", Unit: "ns/op", Goal: 0.55, Note: "std + x/image CatmullRom"},
+		{What: "cold render of 12 MP to 640", Pkg: "site/render", Bench: "BenchmarkRender/planar/640", Base: "BenchmarkRender/ximage/640", Unit: "ns/op", Goal: 0.55, Note: "std + x/image CatmullRom"},
+		{What: "start to ready, warm database, ms", Pkg: "bench", Bench: "BenchmarkWholeStart", Unit: "warm-ms", Goal: 1000, Note: "absolute", Time: once},
+		{What: "start to ready, cold database (initdb), ms", Pkg: "bench", Bench: "BenchmarkWholeStart", Unit: "cold-ms", Goal: 3000, Note: "absolute", Time: once},
+	}
 }

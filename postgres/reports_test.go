@@ -346,7 +346,7 @@ func TestTwoWritersWriteEachWeekOnce(t *testing.T) {
 }
 
 // BenchmarkWeekFromRaw makes the report of ten checks of three locations at 30 s
-// from their raw rows; BenchmarkWeekBySQL is its baseline.
+
 func BenchmarkWeekFromRaw(b *testing.B) {
 	db, w, services := benchWeek(b)
 	for b.Loop() {
