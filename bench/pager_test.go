@@ -181,7 +181,7 @@ func waitPage(b *testing.B, phone *slow, service string, since time.Time) float6
 }
 
 // BenchmarkWholeStart starts the built program on an empty data_dir and again on the
-// warm one, and waits for /readyz each time.
+// warm one, and waits until it serves (the prober starts beside the console).
 func BenchmarkWholeStart(b *testing.B) {
 	for b.Loop() {
 		dir, err := os.MkdirTemp("", "keepwatch-bench-") //nolint:usetesting // the server's own user must reach it
@@ -210,7 +210,7 @@ func BenchmarkWholeStart(b *testing.B) {
 	}
 }
 
-// start runs the program until it is ready, stops it, and returns the milliseconds to readiness.
+// start runs the program until it serves, stops it, and returns the milliseconds that took.
 func start(b *testing.B, bin, config string) float64 {
 	b.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -345,8 +345,7 @@ func TestTwoWritersWriteEachWeekOnce(t *testing.T) {
 	}
 }
 
-// BenchmarkWeekFromRaw makes the report of ten checks of three locations at 30 s
-
+// BenchmarkWeekFromRaw makes the report of ten checks of three locations at 30 s.
 func BenchmarkWeekFromRaw(b *testing.B) {
 	db, w, services := benchWeek(b)
 	for b.Loop() {

@@ -1,6 +1,8 @@
 package site
 
 import (
+	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
@@ -74,6 +76,15 @@ func (c *Config) Validate(report func(path, msg string)) {
 		report("drain", "is "+c.Drain.String()+"; give 0s to 8s, because the program must stop within 10 s")
 	}
 	c.Cache.Validate(func(path, msg string) { report("cache."+path, msg) })
+}
+
+// Take takes the address, so that a taken one can be refused before anything runs.
+func (c *Config) Take(ctx context.Context) (net.Listener, error) {
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen on site.listen %s: %w (choose another site.listen)", c.Listen, err)
+	}
+	return ln, nil
 }
 
 func badListen(addr string) string {

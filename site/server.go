@@ -33,6 +33,9 @@ const (
 
 // Site is the running image site. Make it with [New]; safe for concurrent use.
 type Site struct {
+	// Around wraps the handlers, for application monitoring; optional. Set it before Serve.
+	Around func(http.Handler) http.Handler
+
 	cfg       Config
 	secure    bool // the public address is https
 	origin    string
@@ -109,7 +112,11 @@ func (s *Site) Handler() http.Handler {
 		}
 	}
 	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, errForbidden) }))
-	return s.protect(guard.Handler(mux))
+	var routes http.Handler = mux
+	if s.Around != nil {
+		routes = s.Around(mux) // directly around the mux: it reads the pattern that was matched
+	}
+	return s.protect(guard.Handler(routes))
 }
 
 // protect sets what every answer carries and turns a panic into one failed
@@ -159,9 +166,9 @@ func (s *Site) redeemCode(r *http.Request, code, secret string, now time.Time) (
 // Run listens and serves until ctx is done, then drains and returns nil. An
 // address that is taken is an error at once.
 func (s *Site) Run(ctx context.Context) error {
-	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.cfg.Listen)
+	ln, err := s.cfg.Take(ctx)
 	if err != nil {
-		return fmt.Errorf("listen on site.listen: %w", err)
+		return err
 	}
 	return s.Serve(ctx, ln)
 }

@@ -63,7 +63,8 @@ type daemon struct {
 	writer    *reports.Writer
 	figures   *figures
 
-	site *site.Site
+	site   *site.Site
+	siteLn net.Listener
 }
 
 // reloadState is what the last reload did.
@@ -98,16 +99,17 @@ func newDaemon(ctx context.Context, o daemonOptions) (d *daemon, err error) {
 			return d, err
 		}
 	}
-	if o.roles.site && o.file.Site == nil && !o.roles.watch {
-		return d, errors.New("--roles site: the configuration has no site block")
+	if err := d.takeSite(ctx); err != nil {
+		return d, err
 	}
 	if d.database, err = openDatabase(ctx, o.file, o.roles.watch, o.log); err != nil {
 		return d, err
 	}
-	if o.roles.site && o.file.Site != nil {
-		if d.site, err = site.New(*o.file.Site, postgres.Photos{DB: d.database.db}, o.log); err != nil {
-			return d, err
-		}
+	if err := d.makeNewRelic(); err != nil {
+		return d, err
+	}
+	if err := d.makeSite(); err != nil {
+		return d, err
 	}
 	if o.roles.watch {
 		if err := d.makeWatch(ctx); err != nil {
@@ -120,8 +122,11 @@ func newDaemon(ctx context.Context, o daemonOptions) (d *daemon, err error) {
 // close releases what newDaemon took, in reverse.
 func (d *daemon) close() error {
 	var errs []error
-	if d.consoleLn != nil {
-		if err := d.consoleLn.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+	for _, ln := range []net.Listener{d.consoleLn, d.siteLn} {
+		if ln == nil {
+			continue
+		}
+		if err := ln.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
 	}
@@ -150,15 +155,7 @@ func (d *daemon) makeWatch(ctx context.Context) (err error) {
 	if err := d.openOutbox(filepath.Join(dir, "outbox.db")); err != nil {
 		return err
 	}
-	events := postgres.Events{DB: db}
-	d.recorder = &probe.Recorder{Journal: d.journal, Log: d.log}
-	if d.newrelic, err = telemetry.New(newRelicConfig(f), telemetry.Parts{
-		Outbox: events, Ledger: events, Log: d.log, PendingResults: d.recorder.Pending,
-		Target: d.target, Heartbeats: d.heartbeats,
-	}); err != nil {
-		return err
-	}
-	d.recorder.Store = d.newrelic.Results(d.database.results)
+	d.recorder = &probe.Recorder{Store: d.newrelic.Results(d.database.results), Journal: d.journal, Log: d.log}
 	d.metrics = telemetry.NewMetrics(version, d.gauges())
 	d.metrics.NewRelic(d.newrelic)
 	d.failover = &alerting.Failover{Primary: postgres.Incidents{DB: db}, Log: d.log}
@@ -231,11 +228,10 @@ func (d *daemon) run(ctx context.Context) error {
 	if d.database.server != nil {
 		server = append(server, part{"postgres", d.database.server.Run})
 	}
-	keepers = append(keepers, part{"database", d.database.Run})
+	keepers = append(keepers, part{"database", d.database.Run}, part{"new relic", d.newrelic.Run})
 	if d.roles.watch {
 		keepers = append(keepers,
-			part{"failover", d.failover.Run}, part{"recorder", d.recorder.Run},
-			part{"new relic", d.newrelic.Run}, part{"leader", d.leader.Run})
+			part{"failover", d.failover.Run}, part{"recorder", d.recorder.Run}, part{"leader", d.leader.Run})
 		producers = append(producers,
 			part{"prober", d.runner.Run}, part{"figures", d.figures.Run}, part{"reload", d.watchReload})
 	}
@@ -243,7 +239,7 @@ func (d *daemon) run(ctx context.Context) error {
 		producers = append(producers, part{"console", func(ctx context.Context) error { return d.console.Run(ctx, d.consoleLn) }})
 	}
 	if d.site != nil {
-		producers = append(producers, part{"site", d.site.Run})
+		producers = append(producers, part{"site", func(ctx context.Context) error { return d.site.Serve(ctx, d.siteLn) }})
 	}
 	if d.standIn.ln != nil {
 		keepers = append(keepers, d.standIn.part(consoleURL(d.file)))
@@ -352,13 +348,6 @@ func consoleURL(f *config.File) string {
 		return ""
 	}
 	return "http://" + dialable(f.Console.Listen)
-}
-
-func newRelicConfig(f *config.File) telemetry.Config {
-	if f.NewRelic == nil {
-		return telemetry.Config{}
-	}
-	return *f.NewRelic
 }
 
 // openOutbox opens the spool of pages. A damaged file must not keep the pager

@@ -15,7 +15,6 @@ import (
 	"keepwatch/alerting"
 	"keepwatch/config"
 	"keepwatch/telemetry"
-	"keepwatch/telemetry/event"
 	"keepwatch/web"
 )
 
@@ -113,29 +112,6 @@ func (d *daemon) pagingLine(now time.Time) web.Line {
 // somebodyExpectsPages reports whether any service names an escalation.
 func (d *daemon) somebodyExpectsPages() bool {
 	return slices.ContainsFunc(d.present.Load().Services, func(s config.Service) bool { return s.Escalation != "" })
-}
-
-// target describes a check for New Relic.
-func (d *daemon) target(check string) event.Target {
-	for _, c := range d.present.Load().Checks {
-		if c.Name == check {
-			kind, name := c.Kind()
-			return event.Target{Kind: name, Address: kind.Target()}
-		}
-	}
-	return event.Target{}
-}
-
-func (d *daemon) heartbeats() []event.Heartbeat {
-	latency, offset := d.database.clock()
-	var out []event.Heartbeat
-	for _, l := range d.present.Load().Locations {
-		out = append(out, event.Heartbeat{
-			Location: l.Name, Version: version, SchedulerLagP99: d.runner.Stats().OwnLag,
-			DBLatency: latency, ClockOffset: offset,
-		})
-	}
-	return out
 }
 
 // gauges are read at each scrape.
