@@ -9,7 +9,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 # Packages with goroutines of their own: the race detector pays there.
 RACE := ./alerting/... ./probe/... ./spool/... ./oncall/... ./web/... ./telemetry/... ./site/...
 
-.PHONY: help run stop-site start-site demo test short race long fuzz lint generate bench build need need-race cover clean
+.PHONY: help run stop-site start-site demo test test-browser short race long fuzz lint generate bench build need need-race cover clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -38,6 +38,10 @@ demo: need build ## a true two-minute story: outage, page, acknowledgement, reco
 test: need-race ## run all tests (installs what they need)
 	$(GO) test -race -shuffle=on -timeout 15m $(RACE)
 	$(GO) test -shuffle=on -timeout 15m $$($(GO) list ./... | grep -vE '^keepwatch/(alerting|probe|spool|oncall|web|telemetry|site)(/|$$)')
+
+test-browser: ## the pages in a real Chromium (installs it: 440 MB)
+	@deploy/need chromium
+	$(GO) test -tags browser -run Browser ./web
 
 short: ## only the tests that need no Postgres
 	$(GO) test -short -shuffle=on ./...

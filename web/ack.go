@@ -54,7 +54,7 @@ func (s *Server) ackPage(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.render(w, r, "ack.html", ackView{Incident: id, By: r.URL.Query().Get("by"), Query: r.URL.RawQuery})
+	s.render(w, r, "ack.html", ackView{Incident: id, By: r.URL.Query().Get("by")})
 }
 
 // ackSigned acknowledges with a signed link.
@@ -92,4 +92,5 @@ func (s *Server) ack(w http.ResponseWriter, r *http.Request, id, by string) {
 	http.Redirect(w, r, "/incidents/"+url.PathEscape(id), http.StatusSeeOther)
 }
 
-type ackView struct{ Incident, By, Query string }
+// ackView has no address for its form: it goes to the page's own, signature and all.
+type ackView struct{ Incident, By string }

@@ -194,8 +194,13 @@ func TestAckLinks(t *testing.T) {
 	t.Parallel()
 	s, d, h := setup(t)
 	link := strings.TrimPrefix(s.Signer.Link("http://console", "kw-shop-1", "ada", time.Now()), "http://console")
-	if w := do(h, "GET", link, ""); w.Code != http.StatusOK || len(d.acked) != 0 {
+	w := do(h, "GET", link, "")
+	if w.Code != http.StatusOK || len(d.acked) != 0 {
 		t.Fatalf("opening the link: got %d and acks %v, want 200 and none", w.Code, d.acked)
+	}
+	// An action written by the template would have its query escaped, and the signature lost.
+	if !strings.Contains(w.Body.String(), `<form method="post"><button>`) {
+		t.Errorf("the form must go to the page's own address:\n%s", w.Body)
 	}
 	if w := do(h, "POST", link, ""); w.Code != http.StatusSeeOther {
 		t.Fatalf("pressing the button: got %d %s", w.Code, w.Body)
