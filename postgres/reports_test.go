@@ -117,7 +117,7 @@ func TestWeekFromPostgres(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := reports.Report{
-		Schema: reports.Schema, Week: "2025-W44", Zone: "America/Los_Angeles", From: w.From, To: w.To, Revision: 1, MadeAt: now,
+		Schema: reports.Schema, Week: "2025-W44", Zone: "America/Los_Angeles", From: w.From, To: w.To, MadeAt: now,
 		Services: []reports.ServiceReport{
 			{
 				Name: "image-site", ObjectivePPM: 950_000,

@@ -103,6 +103,13 @@ func (d *disk) Sync() error {
 	return d.Journal.Sync()
 }
 
+// synced is how often Sync was called.
+func (d *disk) synced() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.sync
+}
+
 type bundle struct {
 	store   *table
 	journal *disk
@@ -219,8 +226,8 @@ func TestRecorderTenMinuteOutage(t *testing.T) {
 				t.Errorf("hang %v: state %+v, want everything pending and a reason", hang, state)
 			}
 			synctest.Wait()
-			if b.journal.sync < 60 {
-				t.Errorf("hang %v: the journal was synced %d times in ten minutes", hang, b.journal.sync)
+			if n := b.journal.synced(); n < 60 {
+				t.Errorf("hang %v: the journal was synced %d times in ten minutes", hang, n)
 			}
 			b.store.set(func(s *table) { s.away, s.hang = false, false })
 			time.Sleep(15 * time.Second)
