@@ -30,6 +30,7 @@ type daemonOptions struct {
 	roles   roles
 	log     *slog.Logger
 	standIn *standIn
+	waitFor bool // the probes wait for the site, see probe
 	reload  func() (*config.File, error)
 }
 
@@ -233,7 +234,7 @@ func (d *daemon) run(ctx context.Context) error {
 		keepers = append(keepers,
 			part{"failover", d.failover.Run}, part{"recorder", d.recorder.Run}, part{"leader", d.leader.Run})
 		producers = append(producers,
-			part{"prober", d.runner.Run}, part{"figures", d.figures.Run}, part{"reload", d.watchReload})
+			part{"prober", d.probe}, part{"figures", d.figures.Run}, part{"reload", d.watchReload})
 	}
 	if d.console != nil {
 		producers = append(producers, part{"console", func(ctx context.Context) error { return d.console.Run(ctx, d.consoleLn) }})

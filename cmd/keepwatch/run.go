@@ -46,6 +46,7 @@ func parseRoles(s string) (roles, error) {
 type runOptions struct {
 	roles   string
 	standIn string
+	waitFor bool
 	level   slog.Level
 	quiet   bool
 }
@@ -64,6 +65,7 @@ func (c *cli) runCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&o.roles, "roles", "site,probe,watch", "parts to run, separated by commas: site; probe,watch")
 	cmd.Flags().StringVar(&o.standIn, "stand-in", "", "also serve the built-in PagerDuty stand-in on this address, and page only it")
+	cmd.Flags().BoolVar(&o.waitFor, "wait-for-site", false, "keep the probes back until the site, a process beside this one, accepts connections; 15 s at most")
 	cmd.Flags().StringVar(&level, "log-level", level, "debug, info, warn or error")
 	cmd.Flags().BoolVar(&o.quiet, "quiet", false, "do not print the greeting")
 	return cmd
@@ -89,7 +91,7 @@ func (c *cli) run(cmd *cobra.Command, o runOptions) error {
 		log.WarnContext(ctx, "configuration warning", "at", w.String())
 	}
 	d, err := newDaemon(ctx, daemonOptions{
-		file: f, roles: which, log: log, standIn: stand,
+		file: f, roles: which, log: log, standIn: stand, waitFor: o.waitFor,
 		reload: func() (*config.File, error) { return c.load(cmd, stand.environ()...) },
 	})
 	if err != nil {
