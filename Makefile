@@ -12,12 +12,12 @@ RACE := ./alerting/... ./probe/... ./spool/... ./oncall/... ./web/... ./telemetr
 .PHONY: help run stop-site start-site demo test test-browser short race long fuzz lint generate bench build need need-race cover clean
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 need: ## install what running needs (Postgres server binaries), if missing
 	@deploy/need postgres
 
-need-race: need
+need-race: need ## install what the race detector needs (a C compiler), if missing
 	@deploy/need gcc
 
 build: ## build bin/keepwatch
@@ -27,10 +27,10 @@ run: need build ## start the daemon on keepwatch.example.yaml with the built-in 
 	@exec deploy/run
 
 stop-site: ## stop the site that make run started: an outage to watch
-	@data=$${KEEPWATCH_DATA_DIR:-./data}; touch $$data/site.stopped && kill -TERM $$(cat $$data/site.lock) && echo "the site is stopped; make start-site starts it again"
+	@deploy/run stop-site
 
 start-site: ## start the site again
-	@rm $${KEEPWATCH_DATA_DIR:-./data}/site.stopped && echo "the site starts"
+	@deploy/run start-site
 
 demo: need build ## a true two-minute story: outage, page, acknowledgement, recovery, report
 	@exec bin/keepwatch demo
@@ -72,7 +72,7 @@ generate: ## write docs/config.md anew from the field comments
 bench: need ## the figures of performance.md that exist by now, as ratios in one run
 	$(GO) run ./bench
 
-cover: need
+cover: need ## the share of statements that the tests reach
 	$(GO) test -coverprofile=coverage.out ./... && $(GO) tool cover -func=coverage.out | tail -1
 
 clean: ## remove what building made (not ./data)
