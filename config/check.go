@@ -88,7 +88,7 @@ func (c *checker) name(path, name string, where map[string]string) {
 	case name == "" && strings.HasSuffix(path, "]"):
 		c.report(join(path, "name"), path, "a name is missing (write name: front-page)")
 	case !isSlug(name):
-		c.report(join(path, "name"), path, "the name %s must be small letters, digits and hyphens, at most %d, no hyphen first (try %q)", quote(name), maxNameLength, slug(name))
+		c.report(join(path, "name"), path, "the name %s must be letters, digits, hyphens, dots and underscores, at most %d, a letter or digit first (try %q)", quote(name), maxNameLength, slug(name))
 	case where[name] != "":
 		c.report(join(path, "name"), path, "the name %q is taken by %s (give another)", name, where[name])
 	default:
@@ -96,24 +96,24 @@ func (c *checker) name(path, name string, where map[string]string) {
 	}
 }
 
-// isSlug is [a-z0-9][a-z0-9-]{0,62}.
+// isSlug is [A-Za-z0-9][A-Za-z0-9._-]{0,62}. Names keep their case: Ada and ada are two people.
 func isSlug(s string) bool {
-	return s != "" && len(s) <= maxNameLength && s[0] != '-' &&
-		strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+	return s != "" && len(s) <= maxNameLength && !strings.ContainsRune("-._", rune(s[0])) && !strings.ContainsFunc(s, notInName)
+}
+
+func notInName(r rune) bool {
+	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-._", r))
 }
 
 // slug makes a name that would be right out of one that is not.
 func slug(s string) string {
 	s = strings.Map(func(r rune) rune {
-		switch {
-		case 'a' <= r && r <= 'z', '0' <= r && r <= '9':
-			return r
-		case 'A' <= r && r <= 'Z':
-			return r + 'a' - 'A'
+		if notInName(r) {
+			return '-'
 		}
-		return '-'
+		return r
 	}, s)
-	s = strings.Trim(s, "-")
+	s = strings.Trim(s, "-._")
 	if s == "" {
 		return "a-name"
 	}

@@ -66,7 +66,7 @@ type File struct {
 
 // Location is a place that probes run from. In the file it is a name, or {name: east, agent: true}.
 type Location struct {
-	// Name is the location's name: small letters, digits and hyphens. Example: west.
+	// Name is the location's name: letters, digits, hyphens, dots and underscores. Example: west.
 	Name string `yaml:"name"`
 	// Agent says that another process, `keepwatch agent`, probes for this location. Agents are not built yet, so true is refused. Default: false.
 	Agent bool `yaml:"agent"`
@@ -80,7 +80,7 @@ func (l *Location) UnmarshalText(b []byte) error {
 
 // Check is one thing to look at: when and from where, and exactly one kind.
 type Check struct {
-	// Name is the check's name, unique among checks: small letters, digits and hyphens, at most 63. History hangs on it. Example: front-page.
+	// Name is the check's name, unique among checks: letters, digits, hyphens, dots and underscores, at most 63. History hangs on it. Example: front-page.
 	Name string `yaml:"name"`
 	// Every is how often each location looks. It divides 15m (1s to 15m), or is a multiple of 15m that divides a day (up to 24h). Default: 1m. Example: 30s.
 	Every time.Duration `yaml:"every"`
@@ -98,7 +98,7 @@ type Check struct {
 
 // Service is what people care about. It fails when one of its critical checks does.
 type Service struct {
-	// Name is the service's name, unique among services: small letters, digits and hyphens, at most 63. Example: image-site.
+	// Name is the service's name, unique among services: letters, digits, hyphens, dots and underscores, at most 63. Example: image-site.
 	Name string `yaml:"name"`
 	// Objective is the share of the week in which the service shall be up, above 0% and below 100%. Default: 95%. Example: 99.9%.
 	Objective reports.Percent `yaml:"objective"`
@@ -129,7 +129,7 @@ type Fallback struct {
 
 // Channel is one fallback channel of exactly one kind.
 type Channel struct {
-	// Name is the channel's name, unique among channels: small letters, digits and hyphens. Example: team-mail.
+	// Name is the channel's name, unique among channels: letters, digits, hyphens, dots and underscores. Example: team-mail.
 	Name string `yaml:"name"`
 
 	Channels `yaml:",inline"`

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -21,10 +22,16 @@ Start with:  keepwatch validate keepwatch.yaml
              keepwatch run`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:          cobra.ArbitraryArgs, // RunE knows better what to say of them
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			return unknownCommand(cmd, args[0])
+		},
 	}
 	c.root = root
+	root.SuggestionsMinimumDistance = 2
 	config.AddFlags(root.PersistentFlags())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see keepwatch %s --help)", err, cmd.Name())}
@@ -40,6 +47,14 @@ Start with:  keepwatch validate keepwatch.yaml
 		wrapArgs(cmd)
 	}
 	return root
+}
+
+func unknownCommand(cmd *cobra.Command, word string) error {
+	hint := "see keepwatch --help"
+	if near := cmd.SuggestionsFor(word); len(near) > 0 {
+		hint = "did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return usageError{fmt.Errorf("unknown command %q (%s)", word, hint)}
 }
 
 // wrapArgs makes wrong arguments exit with 2, like wrong flags.
