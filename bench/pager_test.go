@@ -167,6 +167,8 @@ func BenchmarkWholeDecide(b *testing.B) {
 // waitPage waits for a service's page and returns the milliseconds it took.
 func waitPage(b *testing.B, phone *slow, service string, since time.Time) float64 {
 	b.Helper()
+	tick := time.NewTicker(200 * time.Microsecond)
+	defer tick.Stop()
 	for range 50_000 {
 		phone.mu.Lock()
 		at, ok := phone.at[service]
@@ -174,7 +176,7 @@ func waitPage(b *testing.B, phone *slow, service string, since time.Time) float6
 		if ok {
 			return float64(at.Sub(since).Microseconds()) / 1000
 		}
-		time.Sleep(200 * time.Microsecond)
+		<-tick.C
 	}
 	b.Fatalf("no page for %s", service)
 	return 0
@@ -227,6 +229,8 @@ func start(b *testing.B, bin, config string) float64 {
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
 	took := -1.0
 	for took < 0 && time.Since(began) < time.Minute {
 		if resp, err := http.Get("http://" + addr + "/livez"); err == nil { //nolint:forbidigo // a benchmark on loopback
@@ -235,7 +239,7 @@ func start(b *testing.B, bin, config string) float64 {
 			}
 			_ = resp.Body.Close()
 		}
-		time.Sleep(5 * time.Millisecond)
+		<-tick.C
 	}
 	if err := errors.Join(cmd.Process.Signal(syscall.SIGTERM), cmd.Wait()); err != nil || took < 0 {
 		b.Fatalf("took %v, %v", took, err)

@@ -59,7 +59,7 @@ func recordForEver(dir string) error {
 			if kept, _ := j.Pending(); kept > n {
 				break
 			}
-			time.Sleep(time.Millisecond)
+			<-time.After(time.Millisecond)
 		}
 		if _, err := fmt.Println(n); err != nil { //nolint:forbidigo // the parent reads it
 			return err
