@@ -96,8 +96,13 @@ func (e *Engine) Record(r probe.Result) {
 
 // Run restores the open incidents and decides until ctx is done. It returns nil
 // then, after everything decided was written or given up on with a log line.
+//
+// It may be called again: a daemon that loses the lead and wins it back. It then
+// knows no more than after a start, for another one has led meanwhile.
 func (e *Engine) Run(ctx context.Context) error {
 	e.init()
+	e.forget()
+	defer e.forget()
 	e.restore(ctx)
 	var writer sync.WaitGroup
 	writer.Go(func() { e.write(ctx) })
@@ -116,6 +121,26 @@ func (e *Engine) Run(ctx context.Context) error {
 			timer.Reset(0)
 		}
 	}
+}
+
+// forget drops all that another leader may have changed: the open incidents, what
+// was decided and not written (the writer has told the log), and what was seen.
+// The rules stay, and so does what tells the IDs of two episodes apart.
+func (e *Engine) forget() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := time.Now().UTC()
+	e.restored, e.adopting, e.queue, e.unsaved = false, nil, nil, nil
+	e.turned, e.judged = time.Time{}, time.Time{}
+	for _, s := range e.services {
+		s.open, s.pages, s.recent = nil, nil, map[string][]Verdict{}
+		s.notBefore = later(s.notBefore, now.Truncate(time.Second))
+	}
+	for _, w := range e.checks {
+		// Slots of the time in between were not missed: nobody looked here.
+		w.tally = NewTally(w.rule, now)
+	}
+	e.expect()
 }
 
 // take judges one result and those that wait behind it, and returns when the next thing is due.
