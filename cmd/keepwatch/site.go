@@ -1,0 +1,36 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"keepwatch/postgres"
+	"keepwatch/site"
+)
+
+// takeSite takes the site's address before a database is started for it.
+func (d *daemon) takeSite(ctx context.Context) (err error) {
+	if !d.roles.site {
+		return nil
+	}
+	if d.file.Site == nil {
+		if d.roles.watch {
+			return nil // the default roles, and nothing to serve
+		}
+		return errors.New("--roles site: the configuration has no site block: add one, or choose the roles probe,watch")
+	}
+	d.siteLn, err = d.file.Site.Take(ctx)
+	return err
+}
+
+// makeSite makes the site for the address that takeSite took.
+func (d *daemon) makeSite() (err error) {
+	if d.siteLn == nil {
+		return nil
+	}
+	if d.site, err = site.New(*d.file.Site, postgres.Photos{DB: d.database.db}, d.log); err != nil {
+		return err
+	}
+	d.site.Around = d.newrelic.Middleware
+	return nil
+}
