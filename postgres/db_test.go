@@ -166,6 +166,32 @@ func TestOpenWithAWrongPassword(t *testing.T) {
 	}
 }
 
+// A daemon must not wait out a wrong password as it waits out an absence, though
+// it connects without asking first.
+func TestMigrateTellsAWrongPasswordFromAnAbsence(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		code string
+		want error
+	}{
+		{"28P01", postgres.ErrAuth},
+		{"28000", postgres.ErrAuth},
+		{"3D000", postgres.ErrAuth},
+		{"57P03", postgres.ErrUnreachable},
+		{"53300", postgres.ErrUnreachable},
+	} {
+		addr := refuse(t, tt.code, "no")
+		db, err := postgres.Connect(t.Context(), "postgres://ada:wrong@"+addr+"/x?sslmode=disable", slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if err := db.Migrate(t.Context()); !errors.Is(err, tt.want) {
+			t.Errorf("%s: got %v, want %v", tt.code, err, tt.want)
+		}
+	}
+}
+
 // refuse listens as a server that answers every start with one error.
 func refuse(t *testing.T, code, message string) string {
 	t.Helper()

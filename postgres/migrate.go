@@ -63,7 +63,7 @@ func (db *DB) migrate(ctx context.Context, known []migration) error {
 	defer cancel()
 	conn, err := db.pool.Acquire(ctx)
 	if err != nil {
-		return translate(fmt.Errorf("migrate: %w", err))
+		return translateConnect(err)
 	}
 	// A session that holds the lock, or has lost its settings, must not go back
 	// into the pool: closing it releases the lock whatever happened.
