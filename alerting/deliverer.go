@@ -57,7 +57,7 @@ type Deliverer struct {
 	wake  chan struct{}
 
 	mu sync.Mutex
-	// Guarded by mu, as are Notifiers, Fallback and NoEcho once Run has begun:
+	// Guarded by mu, as are Notifiers, Fallback, FallbackAfter, Hold and NoEcho once Run has begun:
 	lanes    map[string]chan struct{} // slots of each channel
 	limits   map[pageRoute]*rate.Limiter
 	tickets  map[string]time.Time // pages that have a turn at an instant
@@ -84,6 +84,13 @@ func (d *Deliverer) Reload(notifiers map[string]Notifier, fallback, noEcho []str
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.Notifiers, d.Fallback, d.NoEcho = notifiers, fallback, noEcho
+}
+
+// Pace exchanges FallbackAfter and Hold, also while Run goes on.
+func (d *Deliverer) Pace(fallbackAfter, hold time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.FallbackAfter, d.Hold = fallbackAfter, hold
 }
 
 // Wake makes Run look for pages at once. It does not block.
@@ -237,12 +244,12 @@ func (d *Deliverer) hold(p Page) time.Duration {
 }
 
 func (d *Deliverer) terms(p Page) terms {
-	t := terms{hold: d.hold(p), fallbackAfter: d.FallbackAfter, jitter: rand.Float64()}
-	if t.fallbackAfter <= 0 {
-		t.fallbackAfter = 2 * time.Minute
-	}
+	t := terms{hold: d.hold(p), jitter: rand.Float64()}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if t.fallbackAfter = d.FallbackAfter; t.fallbackAfter <= 0 {
+		t.fallbackAfter = 2 * time.Minute
+	}
 	for _, channel := range d.Fallback {
 		if channel != p.Channel && d.Notifiers[channel] != nil {
 			t.fallback = append(t.fallback, channel)

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"keepwatch/probe"
 )
@@ -31,6 +32,9 @@ type Config struct {
 	EventsURL string `yaml:"events_url"`
 	// APIURL is where the REST API is, without a path. Default: https://api.pagerduty.com. Example: https://api.eu.pagerduty.com.
 	APIURL string `yaml:"api_url"`
+	// HoldResolve is how long a resolve waits after an attempt that PagerDuty may or may not have processed, and how much
+	// later it is repeated: a trigger processed after its resolve would leave an incident open. Default: 1m. Range: 1s to 10m.
+	HoldResolve time.Duration `yaml:"hold_resolve"`
 }
 
 // PersonConfig is how one person is known to PagerDuty.
@@ -50,6 +54,9 @@ func (c *Config) SetDefaults() {
 	if c.APIURL == "" {
 		c.APIURL = DefaultAPIURL
 	}
+	if c.HoldResolve == 0 {
+		c.HoldResolve = time.Minute
+	}
 }
 
 // Validate reports every mistake.
@@ -57,6 +64,9 @@ func (c *Config) Validate(report func(path, msg string)) {
 	checkKey(c.RoutingKey, "routing_key", report)
 	checkBase(c.EventsURL, "events_url", report)
 	checkBase(c.APIURL, "api_url", report)
+	if c.HoldResolve != 0 && c.HoldResolve < time.Second || c.HoldResolve > 10*time.Minute {
+		report("hold_resolve", "is out of range (1s to 10m)")
+	}
 	for i, s := range c.WebhookSecrets {
 		if s == "" {
 			report(indexed("webhook_secrets", i), "is empty; an empty secret would accept forged webhooks (remove it or set it)")

@@ -241,6 +241,8 @@ func TestConfigValidate(t *testing.T) {
 		{"good", Config{RoutingKey: testKey, EventsURL: "http://127.0.0.1:8900", APIURL: DefaultAPIURL, WebhookSecrets: []probe.Secret{"s"}}, nil},
 		{"bad", Config{RoutingKey: "short", EventsURL: "events", APIURL: "https://x/y", WebhookSecrets: []probe.Secret{""}}, []string{"routing_key", "events_url", "api_url", "webhook_secrets[0]"}},
 		{"a key with a line end", Config{RoutingKey: probe.Secret(testKey[:31] + "\n")}, []string{"routing_key"}},
+		{"hold too short", Config{HoldResolve: time.Millisecond}, []string{"hold_resolve"}},
+		{"hold too long", Config{HoldResolve: time.Hour}, []string{"hold_resolve"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

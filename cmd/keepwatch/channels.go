@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"keepwatch/alerting"
 	"keepwatch/alerting/pagerduty"
 	"keepwatch/config"
@@ -34,6 +36,14 @@ func fallbackNames(f *config.File) (names, mails []string) {
 		}
 	}
 	return names, mails
+}
+
+// holdOf is how long a resolve waits after doubt; 0 means the deliverer's own default.
+func holdOf(f *config.File) time.Duration {
+	if f.PagerDuty == nil {
+		return 0
+	}
+	return f.PagerDuty.HoldResolve
 }
 
 // routing says how people are reached under a configuration.

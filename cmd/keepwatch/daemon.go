@@ -182,7 +182,7 @@ func (d *daemon) makeEngine(f *config.File) {
 	names, mails := fallbackNames(f)
 	d.engine = &alerting.Engine{Store: d.failover, Log: d.log}
 	d.deliverer = &alerting.Deliverer{
-		Store: d.failover, Notifiers: d.notifiers(f), Fallback: names, NoEcho: mails, FallbackAfter: f.Fallback.After,
+		Store: d.failover, Notifiers: d.notifiers(f), Fallback: names, NoEcho: mails,
 		Settled: d.engine.Settled, Log: d.log,
 	}
 	d.engine.Wake = d.deliverer.Wake
@@ -262,6 +262,7 @@ func (d *daemon) put(ctx context.Context, f *config.File) error {
 	before := d.present.Swap(f)
 	names, mails := fallbackNames(f)
 	d.deliverer.Reload(d.notifiers(f), names, mails)
+	d.deliverer.Pace(f.Fallback.After, holdOf(f))
 	d.engine.Apply(f.Rules(), f.Roster(), d.routing(f))
 	d.runner.Apply(checks)
 	d.database.sync(ctx, d.now().UTC(), checks)
