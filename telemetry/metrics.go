@@ -1,8 +1,6 @@
 package telemetry
 
 import (
-	"errors"
-	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -17,7 +15,6 @@ import (
 
 // Bounds of the metrics.
 const (
-	maxSeries       = 20_000
 	scrapesAtOnce   = 4
 	scrapeTimeout   = 20 * time.Second
 	nativeFactor    = 1.1 // width of native buckets, read only by scrapers that ask for them
@@ -59,7 +56,8 @@ type Metrics struct {
 	availability  *prometheus.GaugeVec
 	budget        *prometheus.GaugeVec
 
-	mu    sync.RWMutex // guards bound with its contents, and last
+	mu    sync.RWMutex // guards lean, bound with its contents, and last
+	lean  bool
 	bound map[series]*boundSeries
 	last  map[series]probe.Result // for /probe
 }
@@ -104,6 +102,7 @@ func NewMetrics(version string, g Gauges) *Metrics {
 	build := gauges("build_info", "Always 1; the version is a label.", "version")
 	build.WithLabelValues(version).Set(1)
 	m.reg.MustRegister(build)
+	m.reg.MustRegister(newField(m))
 	m.registerGauges(g)
 	return m
 }
@@ -193,6 +192,14 @@ func (m *Metrics) observe(r probe.Result) {
 	if r.Attempts == 0 { // nothing was looked at
 		return
 	}
+	if r.Outcome == probe.Good {
+		b.lastSuccess.Set(1)
+	} else {
+		b.lastSuccess.Set(0)
+	}
+	if m.lean {
+		return
+	}
 	b.duration.Observe(r.Look.Latency.Seconds())
 	for i, d := range phaseList(r.Look.Phases) {
 		if d <= 0 {
@@ -202,11 +209,6 @@ func (m *Metrics) observe(r probe.Result) {
 			b.phases[i] = m.phases.WithLabelValues(r.Check, r.Location, phaseLabels()[i])
 		}
 		b.phases[i].Add(d.Seconds())
-	}
-	if r.Outcome == probe.Good {
-		b.lastSuccess.Set(1)
-	} else {
-		b.lastSuccess.Set(0)
 	}
 	b.lastTime.Set(float64(r.Started.UnixMilli()) / 1000)
 	if !r.Look.CertNotAfter.IsZero() {
@@ -230,9 +232,11 @@ func (m *Metrics) bind(r probe.Result) *boundSeries {
 				labelSuccess: m.results.WithLabelValues(r.Check, r.Location, labelSuccess),
 				labelFailure: m.results.WithLabelValues(r.Check, r.Location, labelFailure),
 			},
-			duration:    m.duration.WithLabelValues(r.Check, r.Location),
 			lastSuccess: m.lastSuccess.WithLabelValues(r.Check, r.Location),
-			lastTime:    m.lastTime.WithLabelValues(r.Check, r.Location),
+		}
+		if !m.lean {
+			b.duration = m.duration.WithLabelValues(r.Check, r.Location)
+			b.lastTime = m.lastTime.WithLabelValues(r.Check, r.Location)
 		}
 		m.bound[key] = b
 	}
@@ -303,22 +307,4 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.reg, promhttp.HandlerOpts{
 		Registry: m.reg, CoalesceGather: true, MaxRequestsInFlight: scrapesAtOnce, Timeout: scrapeTimeout, EnableOpenMetrics: true,
 	})
-}
-
-// What one check at one location makes: 5 results, 5 phases, 2 gauges and a
-// histogram, which is counted once; and one certificate a check.
-const seriesPerPair = 5 + 5 + 2 + 1
-
-// ErrTooManySeries means that the plan would make more time series than a scrape should carry.
-var ErrTooManySeries = errors.New("too many metric series")
-
-// SeriesPlan is the config-time check that the metrics stay under the cap of
-// 20,000 series. Pairs are those of a check and one of its locations: 500 checks
-// at 3 locations are 1,500 and just fit.
-func SeriesPlan(checks, pairs int) error {
-	if n := pairs*seriesPerPair + checks; n > maxSeries {
-		return fmt.Errorf("%w: %d checks with %d pairs of check and location make %d, at most %d are served (about %d pairs; run a second keepwatch for the rest)",
-			ErrTooManySeries, checks, pairs, n, maxSeries, maxSeries/seriesPerPair)
-	}
-	return nil
 }

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -223,18 +223,46 @@ func probeOnly(t *testing.T, h http.Handler, url string) (int, map[string]*dto.M
 	return w.Code, families, ""
 }
 
-func TestSeriesPlan(t *testing.T) {
+func TestFullDetail(t *testing.T) {
 	t.Parallel()
-	if err := SeriesPlan(500, 1_500); err != nil {
-		t.Errorf("500 checks at 3 locations: %v", err)
+	if !FullDetail(500, 1_500) {
+		t.Error("500 checks at 3 locations must have all their series")
 	}
-	if err := SeriesPlan(501, 1_503); !errors.Is(err, ErrTooManySeries) {
-		t.Errorf("501 checks at 3 locations: %v, want %v", err, ErrTooManySeries)
+	if FullDetail(5_000, 5_000) {
+		t.Error("5,000 checks make more series than a scrape should carry")
 	}
 }
 
-// TestSeriesPlanCountsWhatIsServed holds the plan against a real scrape.
-func TestSeriesPlanCountsWhatIsServed(t *testing.T) {
+// TestLean: a watcher of thousands of checks still counts and alerts.
+func TestLean(t *testing.T) {
+	t.Parallel()
+	m := NewMetrics("v1", Gauges{})
+	sink := m.Sink(sinkFunc(func(probe.Result) {}))
+	bad := probe.Result{Check: "front", Location: "west", Slot: noon, Outcome: probe.Bad, Attempts: 1, Look: probe.Look{Code: 503, Latency: time.Second}}
+	sink.Record(bad)
+	_, full := scrape(t, m.Handler(), "/metrics")
+	m.Lean(true)
+	sink.Record(bad)
+	_, lean := scrape(t, m.Handler(), "/metrics")
+	for _, name := range []string{"keepwatch_probe_duration_seconds", "probe_duration_seconds", "probe_http_status_code"} {
+		if full[name] == nil || lean[name] != nil {
+			t.Errorf("%s: in full %v, lean %v; want it in full only", name, full[name] != nil, lean[name] != nil)
+		}
+	}
+	for _, name := range []string{"keepwatch_probe_results_total", "keepwatch_probe_last_success", "probe_success"} {
+		if full[name] == nil || lean[name] == nil {
+			t.Errorf("%s: in full %v, lean %v; want it in both", name, full[name] != nil, lean[name] != nil)
+		}
+	}
+	m.Lean(false)
+	sink.Record(bad)
+	if _, again := scrape(t, m.Handler(), "/metrics"); again["probe_http_status_code"].GetMetric()[0].GetGauge().GetValue() != 503 {
+		t.Error("back in full detail the code is missing")
+	}
+}
+
+// TestSeriesPerPairIsWhatIsServed holds the plan against a real scrape.
+func TestSeriesPerPairIsWhatIsServed(t *testing.T) {
 	t.Parallel()
 	m := NewMetrics("v1", Gauges{})
 	sink := m.Sink(sinkFunc(func(probe.Result) {}))
@@ -243,14 +271,14 @@ func TestSeriesPlanCountsWhatIsServed(t *testing.T) {
 			{Outcome: probe.Good, Attempts: 1}, {Outcome: probe.Bad, Attempts: 1}, {Attempts: 1}, {Attempts: 1, Cause: "suspect"}, {},
 		} {
 			r.Check, r.Location, r.Slot = fmt.Sprint("c", i/2), fmt.Sprint("l", i%2), noon
-			r.Look = probe.Look{CertNotAfter: noon, Phases: probe.Phases{DNS: 1, Connect: 1, TLS: 1, FirstByte: 1, Transfer: 1}}
+			r.Look = probe.Look{Code: 200, CertNotAfter: noon, Phases: probe.Phases{DNS: 1, Connect: 1, TLS: 1, FirstByte: 1, Transfer: 1}}
 			sink.Record(r)
 		}
 	}
 	_, families := scrape(t, m.Handler(), "/metrics")
 	got := 0
 	for name, f := range families {
-		if len(name) > 15 && (name[:15] == "keepwatch_probe" || name[:13] == "keepwatch_tls") {
+		if strings.HasPrefix(name, "keepwatch_probe") || strings.HasPrefix(name, "keepwatch_tls") || strings.HasPrefix(name, "probe_") {
 			got += len(f.GetMetric())
 		}
 	}

@@ -252,9 +252,6 @@ func (d *daemon) run(ctx context.Context) error {
 
 // put brings a configuration into force: at the start and at each reload.
 func (d *daemon) put(ctx context.Context, f *config.File) error {
-	if err := seriesFit(f); err != nil {
-		return err
-	}
 	checks, err := f.ProbeChecks(probe.Env{Beats: d.database.beats})
 	if err != nil {
 		return err
@@ -264,6 +261,7 @@ func (d *daemon) put(ctx context.Context, f *config.File) error {
 	d.deliverer.Reload(d.notifiers(f), names, mails)
 	d.deliverer.Pace(f.Fallback.After, holdOf(f))
 	d.engine.Apply(f.Rules(), f.Roster(), d.routing(f))
+	d.metrics.Lean(!fullDetail(f))
 	d.runner.Apply(checks)
 	d.database.sync(ctx, d.now().UTC(), checks)
 	known := map[string]bool{}
@@ -368,11 +366,11 @@ func (d *daemon) openOutbox(path string) error {
 	return nil
 }
 
-// seriesFit refuses a configuration with more series than a scrape should carry.
-func seriesFit(f *config.File) error {
+// fullDetail reports whether a scrape can carry all series of a configuration.
+func fullDetail(f *config.File) bool {
 	pairs := 0
 	for _, c := range f.Checks {
 		pairs += len(c.Locations)
 	}
-	return telemetry.SeriesPlan(len(f.Checks), pairs)
+	return telemetry.FullDetail(len(f.Checks), pairs)
 }
