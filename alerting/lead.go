@@ -25,8 +25,11 @@ type Leader struct {
 	// Try asks for leadership once: held false means that another daemon leads,
 	// an error that the database could not be asked.
 	Try func(ctx context.Context) (lease Lease, held bool, err error)
-	// Was and Mark remember over a restart that this daemon led last. Mark(false)
-	// is called only when another daemon is seen to lead.
+	// Was tells whether to lead when the database cannot be asked: true unless another
+	// daemon was seen to lead since this one did. A daemon that has never asked must
+	// lead, or a first start without the database would page nobody.
+	// Mark remembers it over a restart: true when this daemon begins to lead, false
+	// only when another one is seen to.
 	Was  func() bool
 	Mark func(leads bool)
 	// Part is what only the leader runs. It must return soon after its context ends.
@@ -77,17 +80,21 @@ func (l *Leader) step(ctx context.Context, run *leading) {
 	switch {
 	case err != nil:
 		if run.cancel == nil && l.Was() {
-			l.Log.WarnContext(ctx, "leading without the database: this daemon led last", "err", err)
+			l.Log.WarnContext(ctx, "leading without the database: no other daemon is known to lead", "err", err)
 			run.start(ctx)
 		}
 	case held:
 		run.lost, run.release = lease.Lost, lease.Release
 		l.Mark(true)
 		run.start(ctx)
-	case run.cancel != nil:
-		l.Log.WarnContext(ctx, "another daemon leads now")
-		l.Mark(false)
-		run.stop()
+	default:
+		if run.cancel != nil {
+			l.Log.WarnContext(ctx, "another daemon leads now")
+			run.stop()
+		}
+		if l.Was() {
+			l.Mark(false)
+		}
 	}
 }
 

@@ -64,7 +64,7 @@ func TestLeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var k lock
 		wait := func() { time.Sleep(3 * time.Second); synctest.Wait() }
-		a, b := k.leader("a", false), k.leader("b", false)
+		a, b := k.leader("a", true), k.leader("b", true) // neither has asked before
 		actx, stopA := context.WithCancel(t.Context())
 		bctx, stopB := context.WithCancel(t.Context())
 		go func() { _ = a.Run(actx) }()

@@ -187,13 +187,13 @@ func (d *daemon) makeEngine(f *config.File) {
 	}
 	d.engine.Wake = d.deliverer.Wake
 	d.failover.OnReturn = d.engine.Adopt
-	led := mark(filepath.Join(f.DataDir, "led-last"))
+	standBy := mark(filepath.Join(f.DataDir, "stand-by"))
 	d.leader = &alerting.Leader{
 		Try: d.tryLead,
 		// A database of our own is shared with nobody, so nobody else can lead.
-		Was: func() bool { return d.database.server != nil || led.isSet() },
+		Was: func() bool { return d.database.server != nil || !standBy.isSet() },
 		Mark: func(yes bool) {
-			if err := led.set(yes); err != nil {
+			if err := standBy.set(!yes); err != nil {
 				d.log.Warn("remember who led last", "err", err)
 			}
 		},

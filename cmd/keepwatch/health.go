@@ -90,6 +90,9 @@ func (d *daemon) probingLine(now time.Time) web.Line {
 
 func (d *daemon) pagingLine(now time.Time) web.Line {
 	if !d.leader.Leads() {
+		if ready, _ := d.database.state(); !ready {
+			return web.Line{Name: "paging", Level: web.OK, Text: "stand-by: another daemon led when the database was last asked"}
+		}
 		return web.Line{Name: "paging", Level: web.OK, Text: "stand-by: another daemon leads"}
 	}
 	problems := append(d.engine.Overdue(now), d.deliverer.Problems(now)...)
