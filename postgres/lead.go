@@ -46,10 +46,12 @@ func (db *DB) TryLead(ctx context.Context, name string) (lost <-chan struct{}, r
 const leadPoll = time.Second
 
 // A leader whose machine vanished holds its lock until the server notices: with
-// these, 6 s; with the usual settings of Linux, 2 hours.
+// these, 6 s; with the usual settings of Linux, 2 hours. One that is frozen, while
+// its machine goes on answering for it, would hold it for ever: the server ends a
+// session that has not proven itself for 6 s.
 const sqlLeadSession = `
 SELECT set_config('tcp_keepalives_idle', '3', false), set_config('tcp_keepalives_interval', '1', false),
-	set_config('tcp_keepalives_count', '3', false)`
+	set_config('tcp_keepalives_count', '3', false), set_config('idle_session_timeout', '6s', false)`
 
 func leadKey(name string) int64 {
 	h := fnv.New64a()
