@@ -9,15 +9,17 @@ ARG VERSION=dev
 RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /keepwatch ./cmd/keepwatch
 
 FROM debian:bookworm-slim
-RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates \
- && rm -rf /var/lib/apt/lists/* \
- && useradd --system --uid 10001 --home-dir /var/lib/keepwatch --create-home keepwatch
+RUN groupadd --system --gid 10001 keepwatch \
+ && useradd --system --uid 10001 --gid keepwatch --home-dir /var/lib/keepwatch --create-home keepwatch
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /keepwatch /usr/local/bin/keepwatch
-USER keepwatch
+# By number, so that a cluster that demands a non-root user can see that it is one.
+USER 10001:10001
 WORKDIR /var/lib/keepwatch
-ENV KEEPWATCH_DATA_DIR=/var/lib/keepwatch/data
+# The configuration is looked for here by every subcommand, the health check's too.
+ENV KEEPWATCH_CONFIG=/etc/keepwatch/keepwatch.yaml KEEPWATCH_DATA_DIR=/var/lib/keepwatch/data
 # 8080: the site, 9090: the console. Both listen on loopback until the file says otherwise.
 EXPOSE 8080 9090
-HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["keepwatch", "health"]
+HEALTHCHECK --interval=10s --timeout=4s --start-period=20s CMD ["keepwatch", "health"]
 ENTRYPOINT ["keepwatch"]
-CMD ["run", "--config", "/etc/keepwatch/keepwatch.yaml"]
+CMD ["run"]
