@@ -16,7 +16,6 @@ type pair struct {
 	daemons [2]*standBy
 	mu      sync.Mutex
 	leads   *standBy // guarded by mu
-	stop    func()
 }
 
 // standBy is one daemon, which leads now and then.

@@ -1,0 +1,517 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"keepwatch/alerting/fakepd"
+)
+
+// The rig of the kill tests: real daemons that may be killed at any moment, and,
+// in the test's own process so that it sees everything, the site that they watch
+// and the PagerDuty that they page.
+
+// rigHold is how long the daemons hold a resolve after doubt.
+const rigHold = 3 * time.Second
+
+// killSeed is the seed of a run: KEEPWATCH_KILL_SEED, or one of the moment. It is printed.
+func killSeed(t *testing.T) uint64 {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	if s := os.Getenv("KEEPWATCH_KILL_SEED"); s != "" {
+		var err error
+		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
+			t.Fatalf("KEEPWATCH_KILL_SEED: %v", err)
+		}
+	}
+	t.Logf("KEEPWATCH_KILL_SEED=%d", seed)
+	return seed
+}
+
+// rig is the world around the daemons.
+type rig struct {
+	t      *testing.T
+	dir    string
+	down   atomic.Bool
+	died   atomic.Bool // a daemon ended by itself
+	target *httptest.Server
+	pd     *fakepd.Server
+	pdURL  string
+	pdLog  *safeBuffer
+	db     string // database.url of the daemons; "" for their own
+
+	mu      sync.Mutex
+	outages []outage // guarded by mu
+}
+
+// outage is when the target was down; up is zero while it is.
+type outage struct{ down, up time.Time }
+
+// newRig makes the world; the daemons come later.
+func newRig(t *testing.T, seed uint64, db string) *rig {
+	t.Helper()
+	// Postgres of a daemon that runs as root is another user, who must get in.
+	dir, err := os.MkdirTemp("", "keepwatch-kill-") //nolint:usetesting // t.TempDir is closed to other users
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, dir: dir, db: db, pdLog: &safeBuffer{}}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("logs are kept in %s", dir)
+			return
+		}
+		_ = os.RemoveAll(dir)
+	})
+	r.target = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if r.down.Load() {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	}))
+	t.Cleanup(r.target.Close)
+	r.pd = fakepd.New(fakepd.Options{Seed: seed, Log: r.pdLog, MaxIncidents: 100_000})
+	t.Cleanup(r.pd.Close)
+	server := httptest.NewServer(r.pd.Handler())
+	t.Cleanup(server.Close)
+	r.pdURL = server.URL
+	return r
+}
+
+// misbehave switches the faults of PagerDuty on.
+func (r *rig) misbehave() {
+	r.t.Helper()
+	for _, f := range []fakepd.Fault{
+		{Status: 500, Probability: 0.15},
+		{Status: 429, RetryAfter: fakepd.Duration(time.Second), Probability: 0.1},
+		{Lost: true, Probability: 0.15},
+		{Status: 502, Processed: true, Probability: 0.05},
+		{Delay: fakepd.Duration(1500 * time.Millisecond), Probability: 0.15},
+	} {
+		if err := r.pd.AddFault(f); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+// goDown and comeUp move the target.
+func (r *rig) goDown() {
+	linger(1500 * time.Millisecond) // so that no slot belongs to two outages
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.outages = append(r.outages, outage{down: time.Now()})
+	r.down.Store(true)
+}
+
+func (r *rig) comeUp() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.down.Store(false)
+	r.outages[len(r.outages)-1].up = time.Now()
+}
+
+func (r *rig) history() []outage {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]outage(nil), r.outages...)
+}
+
+const rigConfig = `version: 1
+data_dir: ./data
+database: {url: "${KILL_DATABASE}"}
+console: {listen: "${KILL_CONSOLE}"}
+checks:
+  - {name: front, every: 1s, timeout: 800ms, http: {url: "${KILL_TARGET}/"}}
+services:
+  - {name: shop, objective: 95%, critical: [front], escalation: shop}
+people:
+  ada: {name: Ada, email: ada@example.com}
+rotations:
+  primary: {start: 2026-01-05, people: [ada]}
+escalations:
+  shop: {levels: [{page: primary}]}
+pagerduty: {routing_key: "${PAGERDUTY_ROUTING_KEY}", events_url: "${KILL_EVENTS}", hold_resolve: "${KILL_HOLD}"}
+`
+
+// process is one daemon's place, and the daemon that runs there, if one does.
+type process struct {
+	rig     *rig
+	home    string
+	console string
+	log     *os.File
+
+	mu     sync.Mutex
+	cmd    *exec.Cmd     // guarded by mu; nil when none runs
+	ended  chan struct{} // guarded by mu; closed when cmd has ended
+	wanted *atomic.Bool  // guarded by mu: the end of cmd is the test's doing
+}
+
+// daemon makes the place of a daemon and starts it.
+func (r *rig) daemon(name string) *process {
+	r.t.Helper()
+	p := &process{rig: r, home: filepath.Join(r.dir, name), console: freeAddress(r.t)}
+	if err := os.Mkdir(p.home, 0o755); err != nil {
+		r.t.Fatal(err)
+	}
+	config := rigConfig
+	if r.db == "" {
+		config = strings.Replace(config, "database: {url: \"${KILL_DATABASE}\"}\n", "", 1)
+	}
+	if err := os.WriteFile(filepath.Join(p.home, "kw.yaml"), []byte(config), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+	var err error
+	if p.log, err = os.Create(filepath.Join(p.home, "log")); err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() {
+		p.kill()
+		p.awaitServerEnd()
+		_ = p.log.Close()
+	})
+	p.start()
+	return p
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+// start starts the daemon; it may be called from the goroutine that kills.
+func (p *process) start() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	cmd := exec.Command("keepwatch", "run", "--config", "kw.yaml", "--roles", "probe,watch", "--quiet")
+	cmd.Dir = p.home
+	cmd.Env = append(os.Environ(),
+		"PAGERDUTY_ROUTING_KEY="+standInKey, "KILL_CONSOLE="+p.console, "KILL_TARGET="+p.rig.target.URL,
+		"KILL_EVENTS="+p.rig.pdURL, "KILL_HOLD="+rigHold.String(), "KILL_DATABASE="+p.rig.db)
+	cmd.Stdout, cmd.Stderr = p.log, p.log
+	if err := cmd.Start(); err != nil {
+		p.rig.t.Errorf("start the daemon: %v", err)
+		return
+	}
+	ended := make(chan struct{})
+	wanted := &atomic.Bool{}
+	p.cmd, p.ended, p.wanted = cmd, ended, wanted
+	go func() { // ends with the daemon, which the test's cleanup kills
+		_ = cmd.Wait()
+		if !wanted.Load() {
+			p.rig.died.Store(true)
+		}
+		close(ended)
+	}()
+}
+
+// signal sends a signal to the daemon, if one runs.
+func (p *process) signal(sig syscall.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cmd != nil {
+		_ = p.cmd.Process.Signal(sig)
+	}
+}
+
+// freeze stops the daemon in the midst of everything while f runs.
+func (p *process) freeze(f func()) {
+	p.signal(syscall.SIGSTOP)
+	defer p.signal(syscall.SIGCONT)
+	f()
+}
+
+// kill ends the daemon by SIGKILL and waits for that.
+func (p *process) kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cmd == nil {
+		return
+	}
+	select {
+	case <-p.ended:
+		p.rig.t.Errorf("%s: the daemon had ended by itself: %v", p.home, p.cmd.ProcessState)
+	default:
+	}
+	p.wanted.Store(true)
+	_ = p.cmd.Process.Signal(syscall.SIGKILL)
+	<-p.ended
+	p.cmd = nil
+}
+
+// stop ends the daemon as an operator does, and requires a clean end.
+func (p *process) stop() {
+	p.rig.t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wanted.Store(true)
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.ended:
+	case <-time.After(20 * time.Second):
+		p.rig.t.Fatal("the daemon does not stop")
+	}
+	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
+		p.rig.t.Errorf("the daemon stopped with code %d, want 0", code)
+	}
+	p.cmd = nil
+}
+
+// serverPID is the process number of the daemon's own Postgres; 0 when there is none.
+func (p *process) serverPID() int {
+	raw, err := os.ReadFile(filepath.Join(p.home, "data", "postgres", "data", "postmaster.pid"))
+	if err != nil {
+		return 0
+	}
+	first, _, _ := strings.Cut(string(raw), "\n")
+	pid, err := strconv.Atoi(strings.TrimSpace(first))
+	if err != nil {
+		return 0
+	}
+	// The file outlives a killed server, and its number may be somebody else's by now.
+	cwd, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/cwd")
+	if err != nil || !strings.HasPrefix(cwd, p.home) {
+		return 0
+	}
+	return pid
+}
+
+// killServer kills the daemon's own Postgres.
+func (p *process) killServer() bool {
+	pid := p.serverPID()
+	return pid > 0 && syscall.Kill(pid, syscall.SIGKILL) == nil
+}
+
+func (p *process) awaitServerEnd() {
+	for range 200 {
+		if p.serverPID() == 0 {
+			return
+		}
+		linger(50 * time.Millisecond)
+	}
+	p.killServer()
+}
+
+// linger waits: these tests are about real processes in real time.
+func linger(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	<-t.C
+}
+
+// within waits until want is true and reports how long that took; it fails the test after limit.
+func (r *rig) within(limit time.Duration, what string, want func() bool) time.Duration {
+	r.t.Helper()
+	start := time.Now()
+	for !want() {
+		if time.Since(start) > limit {
+			r.t.Fatalf("after %s: never %s", limit, what)
+		}
+		if r.died.Load() {
+			r.t.Fatalf("a daemon ended by itself, before: %s", what)
+		}
+		linger(50 * time.Millisecond)
+	}
+	return time.Since(start)
+}
+
+// openThere are the incidents that the daemon shows as open.
+func (p *process) openThere() []string {
+	body, err := call(context.Background(), http.MethodGet, "http://"+p.console+"/api/v1/status")
+	if err != nil {
+		return nil
+	}
+	var st struct {
+		Incidents []struct {
+			ID string `json:"id"`
+		} `json:"incidents"`
+	}
+	if json.Unmarshal([]byte(body), &st) != nil {
+		return nil
+	}
+	var ids []string
+	for _, i := range st.Incidents {
+		ids = append(ids, i.ID)
+	}
+	return ids
+}
+
+// says reports whether a page of the console has a text.
+func (p *process) says(path, text string) bool {
+	body, err := call(context.Background(), http.MethodGet, "http://"+p.console+path)
+	return err == nil && strings.Contains(body, text)
+}
+
+// leads reports whether the daemon pages now.
+func (p *process) leads() bool { return p.says("/metrics", "\nkeepwatch_leader 1") }
+
+// ringing are the dedup keys that are open at PagerDuty.
+func (r *rig) ringing() map[string]bool {
+	out := map[string]bool{}
+	for _, i := range r.pd.State().Incidents {
+		if i.Status != "resolved" {
+			out[i.DedupKey] = true
+		}
+	}
+	return out
+}
+
+// paged reports whether an incident that the daemon shows as open rings at PagerDuty.
+func (r *rig) paged(p *process) bool {
+	ringing := r.ringing()
+	for _, id := range p.openThere() {
+		if ringing[id] {
+			return true
+		}
+	}
+	return false
+}
+
+// safeBuffer is a buffer for one writer and one reader at a time.
+type safeBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer // guarded by mu
+}
+
+// Write implements io.Writer.
+func (b *safeBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+// reader reads a copy of all that was written.
+func (b *safeBuffer) reader() io.Reader {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return bytes.NewReader(bytes.Clone(b.buf.Bytes()))
+}
+
+// switchable is a database that can be taken away from everybody.
+type switchable struct {
+	t    *testing.T
+	conn *pgx.Conn // to another database of the server
+	name string
+}
+
+func newSwitchable(t *testing.T, dsn string) *switchable {
+	t.Helper()
+	cfg, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &switchable{t: t, name: cfg.ConnConfig.Database}
+	cfg.ConnConfig.Database = "postgres"
+	if s.conn, err = pgx.ConnectConfig(t.Context(), cfg.ConnConfig); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.conn.Close(context.Background()) })
+	return s
+}
+
+func (s *switchable) exec(sql string, args ...any) {
+	s.t.Helper()
+	if _, err := s.conn.Exec(s.t.Context(), sql, args...); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *switchable) away() {
+	s.t.Helper()
+	s.exec("ALTER DATABASE " + s.name + " ALLOW_CONNECTIONS false")
+	s.cut()
+}
+
+func (s *switchable) back() {
+	s.t.Helper()
+	s.exec("ALTER DATABASE " + s.name + " ALLOW_CONNECTIONS true")
+}
+
+// cut ends every session of the database; new ones may begin.
+func (s *switchable) cut() {
+	s.t.Helper()
+	s.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", s.name)
+}
+
+// monkey does harm at random until told to stop.
+type monkey struct {
+	rng                              *rand.Rand
+	daemon                           *process
+	longest                          time.Duration // between two blows
+	kills, serverKills, both, sleeps int
+}
+
+// once waits a random while and does one harm.
+func (m *monkey) once(ctx context.Context) error {
+	// Some blows fall while the daemon is still starting.
+	if err := rest(ctx, 300*time.Millisecond+time.Duration(m.rng.Int64N(int64(m.longest)))); err != nil {
+		return err
+	}
+	switch n := m.rng.IntN(100); {
+	case n < 55:
+		m.kills++
+		m.daemon.kill()
+	case n < 70:
+		if m.daemon.killServer() {
+			m.serverKills++
+		}
+		return nil
+	case n < 85:
+		m.both++
+		m.kills++
+		m.daemon.killServer()
+		m.daemon.kill()
+	default:
+		m.sleeps++
+		m.daemon.signal(syscall.SIGSTOP)
+		err := rest(ctx, time.Duration(1000+m.rng.IntN(3500))*time.Millisecond)
+		m.daemon.signal(syscall.SIGCONT)
+		return err
+	}
+	err := rest(ctx, time.Duration(m.rng.IntN(1200))*time.Millisecond)
+	m.daemon.start()
+	return err
+}
+
+func (m *monkey) String() string {
+	return fmt.Sprintf("%d kills of the daemon (%d with its Postgres), %d of its Postgres alone, %d sleeps", m.kills, m.both, m.serverKills, m.sleeps)
+}
+
+// rest waits, or reports that ctx has ended.
+func rest(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return errors.New("told to stop")
+	}
+}
