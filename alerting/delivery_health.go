@@ -12,6 +12,19 @@ type trouble struct {
 	since time.Time
 	grave bool // a person must mend something
 	text  string
+	class Class
+}
+
+// advice says what a person can do about a channel that gave this class last.
+func (t trouble) advice() string {
+	switch t.class {
+	case Refused:
+		return "it refuses this page for good: read it on the status page and tell the people on call yourself"
+	case Setup:
+		return "correct its key or address in the configuration and reload"
+	case Again, Doubtful, Taken:
+	}
+	return "it is tried again, and the fallback channels take over: see whether this machine reaches it and what its own status page says"
 }
 
 // Stats are counters of a Deliverer since its start.
@@ -57,7 +70,7 @@ func (d *Deliverer) watch(p Page, got Receipt) {
 		t.since = time.Now()
 		d.Log.Warn("page not accepted", "page", p.ID, "channel", p.Channel, "class", string(got.Class), "status", got.Status, "detail", got.Detail)
 	}
-	t.text = got.Detail
+	t.text, t.class = got.Detail, got.Class
 	t.grave = t.grave || got.Class == Refused || got.Class == Setup
 	d.troubles[p.Channel] = t
 }
@@ -75,9 +88,13 @@ func (d *Deliverer) Problems(now time.Time) []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var out []string
+	patience := time.Minute
+	if d.FallbackAfter > 0 {
+		patience = min(patience, d.FallbackAfter) // who falls back has something to say
+	}
 	for _, channel := range slices.Sorted(maps.Keys(d.troubles)) {
-		if t := d.troubles[channel]; t.grave || now.Sub(t.since) > time.Minute {
-			out = append(out, fmt.Sprintf("%s has accepted no page since %s: %s", channel, t.since.UTC().Format(time.RFC3339), t.text))
+		if t := d.troubles[channel]; t.grave || now.Sub(t.since) >= patience {
+			out = append(out, fmt.Sprintf("%s has accepted no page since %s: %s; %s", channel, t.since.UTC().Format(time.RFC3339), t.text, t.advice()))
 		}
 	}
 	if !d.storeBad.IsZero() && now.Sub(d.storeBad) > 10*time.Second {
