@@ -127,6 +127,13 @@ func (b *Book) Held() (incidents, pages int) {
 	return len(b.records), len(b.live)
 }
 
+// mark changes whenever what is held does.
+func (b *Book) mark() mirrorMark {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return mirrorMark{gen: b.gen, held: len(b.records)}
+}
+
 // Copy imports every snapshot that copied does not name with its present Gen
 // and notes it there; it goes on after an error and returns all of them. The
 // snapshots that to now has are returned.

@@ -44,6 +44,9 @@ type FailoverState struct {
 //     are delivered from there;
 //   - while anything is held that the primary does not have, every step goes to
 //     the spool, and pages are claimed there only;
+//   - Run keeps a mirror of it in the spool also while the primary answers, so
+//     that a process that is killed, and started again when the primary is away,
+//     knows what is open and pages nobody twice;
 //   - Run copies all of it to the primary when that is back, then stops the world
 //     for the last few changes, and only then uses the primary again.
 //
@@ -83,6 +86,10 @@ type Failover struct {
 	// serial makes steps on the spool one at a time.
 	serial sync.Mutex
 
+	// mirrored is what of view the spool holds while the primary is in use. Only
+	// Run's goroutine uses it.
+	mirrored mirrorMark
+
 	// copied is what of view the primary took in this outage. Only Run's goroutine
 	// and holders of the whole gate use it.
 	copied map[string]int64
@@ -115,12 +122,16 @@ var ErrOverfull = errors.New("neither the database nor the spool can be written,
 
 // Apply implements [Store]. The error is the context's or [ErrOverfull].
 func (f *Failover) Apply(ctx context.Context, c Change) error {
-	return f.do(ctx, func(ctx context.Context, s Store) error {
+	err := f.do(ctx, func(ctx context.Context, s Store) error {
 		if _, pages := f.view.Held(); s == &f.view && pages >= memoryMaxPages {
 			return ErrOverfull
 		}
 		return s.Apply(ctx, c)
 	}, func(ctx context.Context) error { return f.view.Apply(ctx, c) })
+	if err == nil {
+		nudge(f.kick) // for the mirror
+	}
+	return err
 }
 
 // Settle implements [Store].

@@ -144,7 +144,11 @@ func (f *Failover) Run(ctx context.Context) error {
 func (f *Failover) look(ctx context.Context) bool {
 	switch f.State().Mode {
 	case OnPrimary:
-		return f.refresh(ctx)
+		if !f.refresh(ctx) {
+			return false
+		}
+		f.mirror(ctx)
+		return true
 	case OnMemory:
 		f.reclimb(ctx)
 	case OnSpool:
@@ -193,6 +197,36 @@ func (f *Failover) refresh(ctx context.Context) bool {
 		err = errors.Join(err, f.view.Import(ctx, c))
 	}
 	return err == nil
+}
+
+// mirrorMark tells whether view has changed since it was mirrored.
+type mirrorMark struct {
+	gen  int64
+	held int
+}
+
+// mirror writes view to the spool while the primary is in use. It may be some
+// steps behind when the process is killed: that sends a page again under the same
+// key. A spool that cannot be written is told by State.
+func (f *Failover) mirror(ctx context.Context) {
+	if f.Spool == nil || f.gate.Acquire(ctx, 1) != nil {
+		return
+	}
+	defer f.gate.Release(1)
+	mark := f.view.mark()
+	if f.mode != OnPrimary || mark == f.mirrored {
+		return
+	}
+	err := f.seed(ctx)
+	if err == nil {
+		f.mirrored = mark
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.noSpool = ""
+	if err != nil {
+		f.noSpool = err.Error()
+	}
 }
 
 func (f *Failover) staleSpool() bool {

@@ -217,16 +217,44 @@ func (w *world) settle(pages []alerting.Page) {
 
 func (w *world) deliver() { w.t.Helper(); w.settle(w.claim()) }
 
-// check is the invariant: everything is in the primary and nowhere else, every
+// checkMirror requires that the spool holds nothing that the primary does not
+// have, or has further along: replaying it must change nothing.
+func (w *world) checkMirror() {
+	w.t.Helper()
+	there, err := w.primary.All(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var book alerting.Book
+	if err := book.Reset(w.t.Context(), there); err != nil {
+		w.t.Fatal(err)
+	}
+	held, err := w.reserve.All(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, c := range held {
+		if err := book.Import(w.t.Context(), c); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	replayed, err := book.All(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if diff := cmp.Diff(replayed, there); diff != "" {
+		w.t.Errorf("the spool holds what the primary does not have (-replayed +there):\n%s", diff)
+	}
+}
+
+// check is the invariant: everything is in the primary, the spool is at most a mirror of it, every
 // page went out once, and in the order of its key.
 func (w *world) check() {
 	w.t.Helper()
 	if got := w.store.State(); got.Mode != alerting.OnPrimary || got.Incidents != 0 {
 		w.t.Errorf("state %+v, want the primary and nothing held", got)
 	}
-	if in, _ := w.reserve.Held(); in != 0 {
-		w.t.Errorf("the spool still holds %d incidents", in)
-	}
+	w.checkMirror()
 	for _, want := range w.want {
 		all, err := w.primary.All(w.t.Context())
 		if err != nil {
@@ -542,4 +570,51 @@ func (p *poisoned) Import(ctx context.Context, c alerting.Change) error {
 		return errAway
 	}
 	return p.faulty.Import(ctx, c)
+}
+
+// TestFailoverMirror: the process is killed while the primary answers, and started
+// again when it is away. It knows what is open, and owes no page a second time.
+func TestFailoverMirror(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		primary, reserve := &faulty{}, &faulty{}
+		run := func() (*alerting.Failover, func()) {
+			f := &alerting.Failover{Primary: primary, Spool: reserve, Log: slog.New(slog.DiscardHandler)}
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() { done <- f.Run(ctx) }()
+			return f, func() {
+				cancel()
+				if err := <-done; err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		f, kill := run()
+		in := alerting.Incident{ID: "kw-shop-1", Service: "shop", State: alerting.Open, Version: 1, Opened: time.Now().UTC()}
+		page := alerting.Page{ID: "kw-shop-1/1/1", Incident: in.ID, Seq: 1001, Action: alerting.Trigger, State: alerting.Queued, Created: in.Opened}
+		if err := f.Apply(t.Context(), alerting.Change{Incident: in, Pages: []alerting.Page{page}}); err != nil {
+			t.Fatal(err)
+		}
+		claimed, err := f.Claim(t.Context(), time.Now(), time.Minute, 10)
+		if err != nil || len(claimed) != 1 {
+			t.Fatalf("claimed %v, %v; want the page", claimed, err)
+		}
+		claimed[0].State, claimed[0].AcceptedAt = alerting.Accepted, time.Now().UTC()
+		if err := f.Settle(t.Context(), alerting.Settlement{Page: claimed[0]}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(15 * time.Second)
+		kill()
+		primary.set("refuse")
+		f, kill = run()
+		open, err := f.OpenIncidents(t.Context())
+		if err != nil || len(open) != 1 || open[0].ID != in.ID {
+			t.Errorf("in the dark: got %v, %v; want the open incident", open, err)
+		}
+		if again, err := f.Claim(t.Context(), time.Now().Add(time.Hour), time.Minute, 10); err != nil || len(again) != 0 {
+			t.Errorf("in the dark: got %v, %v to send again; want nothing", again, err)
+		}
+		kill()
+	})
 }

@@ -317,6 +317,35 @@ func TestKilledInTheDark(t *testing.T) {
 	d.stop()
 }
 
+// TestDatabaseGoneWhileDead: Postgres goes away while the daemon is dead, so that
+// nobody could write down what was open. It must page nobody a second time.
+func TestDatabaseGoneWhileDead(t *testing.T) {
+	t.Parallel()
+	seed := killSeed(t)
+	dsn := pgtest.DSN(t)
+	sw := newSwitchable(t, dsn)
+	r := newRig(t, seed, dsn)
+	d := r.daemon("one")
+	r.within(time.Minute, "ready", func() bool { return d.says("/readyz", "") && d.leads() })
+	r.goDown()
+	r.within(30*time.Second, "paged", func() bool { return r.paged(d) })
+	d.kill()
+	sw.away()
+	d.start()
+	r.within(30*time.Second, "the incident known in the dark", func() bool { return r.paged(d) })
+	linger(4 * time.Second)
+	r.comeUp()
+	r.within(30*time.Second, "resolved in the dark", func() bool { return len(r.ringing()) == 0 })
+	sw.back()
+	db := r.openDatabase(d)
+	defer db.Close()
+	r.calm(d, db)
+	if sum := r.judge(db); sum.Incidents != 1 {
+		t.Errorf("got %d incidents at PagerDuty, want 1", sum.Incidents)
+	}
+	d.stop()
+}
+
 // TestLeaderKilled has two daemons on one database. The leader is killed in the
 // middle of an outage, several times, each time by turns: the other takes over
 // within 10 s, and nobody is paged twice for one outage.
