@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,6 +31,9 @@ func (c *cli) withDatabase(ctx context.Context, f *config.File, use func(*postgr
 		if err != nil {
 			return err
 		}
+		if running {
+			running = outlives(ctx, found, log)
+		}
 		if dsn = found; !running {
 			if err := makeDataDir(f.DataDir); err != nil {
 				return err
@@ -36,6 +42,31 @@ func (c *cli) withDatabase(ctx context.Context, f *config.File, use func(*postgr
 		}
 	}
 	return useDatabase(ctx, dsn, log, use)
+}
+
+// outlives reports whether a server that runs goes on to: one whose daemon was
+// killed is still there for a moment and refuses everybody while it ends.
+func outlives(ctx context.Context, dsn string, log *slog.Logger) bool {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for {
+		db, err := postgres.Open(ctx, dsn, log)
+		if err == nil {
+			db.Close()
+			return true
+		}
+		if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) {
+			return false // it has gone
+		}
+		if !strings.Contains(err.Error(), "the database system is") { // starting up or shutting down, in the server's words
+			return true // let the question itself say what is wrong
+		}
+		select {
+		case <-ctx.Done():
+			return true
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 func (c *cli) withServer(ctx context.Context, dir string, log *slog.Logger, use func(*postgres.DB) error) error {

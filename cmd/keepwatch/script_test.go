@@ -43,16 +43,17 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               setupScript,
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+		Condition:           scriptCondition,
+		Cmds: withBadDays(t, map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"await": await, "acknowledge": acknowledge, "target": switchTarget,
-		},
+		}),
 	})
 }
 
 // setupScript gives each script ports of its own and a target to watch.
 func setupScript(env *testscript.Env) error {
 	env.Setenv("KEEPWATCH_POSTGRES_BIN", os.Getenv("KEEPWATCH_POSTGRES_BIN"))
-	for _, name := range []string{"CONSOLE", "SITE", "STANDIN", "TARGET"} {
+	for _, name := range []string{"CONSOLE", "SITE", "STANDIN", "TARGET", "GATE", "CATCH", "OTHER"} {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return err
@@ -65,6 +66,7 @@ func setupScript(env *testscript.Env) error {
 	s := &target{}
 	env.Values[targetKey{}] = s
 	env.Defer(s.stop)
+	setupBadDays(env)
 	return os.Chmod(env.WorkDir, 0o755)
 }
 
