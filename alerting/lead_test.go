@@ -142,3 +142,28 @@ func TestLeaderPartFails(t *testing.T) {
 		}
 	})
 }
+
+// TestLeaderRestartedAsStandBy: who led before it was killed, and finds another
+// daemon leading, must not page beside that one when the database goes away.
+func TestLeaderRestartedAsStandBy(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := lock{holder: "other"}
+		l := k.leader("a", true)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- l.Run(ctx) }()
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		k.change(func() { k.away = true })
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if l.Leads() {
+			t.Error("two daemons page: the one that leads, and one that led before it was killed")
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	})
+}
