@@ -51,10 +51,10 @@ func scriptCondition(cond string) (bool, error) {
 			return false, err
 		}
 		defer os.Remove(dir)
-		if exec.Command("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", dir).Run() != nil { //nolint:noctx // it ends at once
+		if exec.Command("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", dir).Run() != nil {
 			return false, nil
 		}
-		return true, exec.Command("umount", dir).Run() //nolint:noctx // as above
+		return true, exec.Command("umount", dir).Run()
 	}
 	return false, fmt.Errorf("unknown condition %q", cond)
 }
@@ -337,11 +337,10 @@ func mountTmpfs(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("usage: tmpfs DIR SIZE")
 	}
 	dir := ts.MkAbs(args[0])
-	ts.Check(os.MkdirAll(filepath.Clean(dir), 0o755)) //nolint:gosec // the server's user must reach it
-	//nolint:gosec,noctx // the script's own words; it ends at once
+	ts.Check(os.MkdirAll(filepath.Clean(dir), 0o755))
 	out, err := exec.Command("mount", "-t", "tmpfs", "-o", "mode=755,size="+args[1], "tmpfs", dir).CombinedOutput()
 	if err != nil {
 		ts.Fatalf("mount: %v: %s", err, out)
 	}
-	dayOf(ts).atEnd(exec.Command("umount", "-l", dir).Run) //nolint:gosec,noctx // as above
+	dayOf(ts).atEnd(exec.Command("umount", "-l", dir).Run)
 }
