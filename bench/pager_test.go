@@ -55,14 +55,17 @@ func pager(store alerting.Store, phone alerting.Notifier, list []probe.Check) (*
 	e := &alerting.Engine{Store: store, Log: log}
 	d := &alerting.Deliverer{Store: store, Notifiers: map[string]alerting.Notifier{"pagerduty": phone}, Settled: e.Settled, Log: log}
 	e.Wake = d.Wake
+	// Everybody has a key of their own: a key is paced at 100 pages a minute, as PagerDuty asks.
+	people := map[string]oncall.Person{}
 	var rules []alerting.Rule
 	for _, c := range list {
+		people[c.Name] = oncall.Person{Name: c.Name}
 		rules = append(rules, alerting.Rule{
-			Service: c.Name, Confirm: 1, Recover: 1, Policy: oncall.Policy{Levels: []oncall.Level{{Page: "ada"}}},
+			Service: c.Name, Confirm: 1, Recover: 1, Policy: oncall.Policy{Levels: []oncall.Level{{Page: c.Name}}},
 			Checks: []alerting.CheckRule{{Name: c.Name, Locations: c.Locations, Quorum: 1, Every: c.Every, Timeout: c.Timeout}},
 		})
 	}
-	e.Apply(rules, oncall.Roster{People: map[string]oncall.Person{"ada": {Name: "Ada"}}}, alerting.Routing{
+	e.Apply(rules, oncall.Roster{People: people}, alerting.Routing{
 		Channel: "pagerduty",
 		Route:   func(person string) (string, bool) { return "person:" + person, true },
 	})

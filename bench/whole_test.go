@@ -177,12 +177,15 @@ func postgresCPU(b *testing.B) float64 {
 			continue
 		}
 		head, tail, ok := strings.Cut(string(text), ") ")
-		if !ok || !strings.Contains(head, "(postgres") {
+		if !ok {
 			continue
 		}
 		pid, _ := strconv.Atoi(strings.Fields(head)[0])
 		f := strings.Fields(tail)
 		parent[pid], _ = strconv.Atoi(f[1])
+		if !strings.Contains(head, "(postgres") {
+			continue
+		}
 		for _, i := range []int{11, 12, 13, 14} { // utime stime cutime cstime
 			n, _ := strconv.ParseInt(f[i], 10, 64)
 			ticks[pid] += n
@@ -196,6 +199,9 @@ func postgresCPU(b *testing.B) float64 {
 				break
 			}
 		}
+	}
+	if sum == 0 {
+		b.Fatal("no Postgres process was found below this one: nothing would be measured")
 	}
 	return float64(sum) / 100 // USER_HZ is 100 on Linux
 }
