@@ -450,6 +450,9 @@ func TestServerRefusesWhatIsNotItsOwn(t *testing.T) {
 
 func TestServerSaysWhyADirectoryWillNotDo(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("needs Postgres: run without -short")
+	}
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
