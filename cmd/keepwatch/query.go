@@ -24,46 +24,44 @@ import (
 // daemon's own, or, while no daemon runs, its server started for the moment.
 func (c *cli) withDatabase(ctx context.Context, f *config.File, use func(*postgres.DB) error) error {
 	log := slog.New(slog.NewTextHandler(c.errOut, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	dsn := f.Database.URL.Reveal()
-	if dsn == "" {
-		dir := filepath.Join(f.DataDir, "postgres")
-		found, running, err := postgres.Attach(dir) //nolint:contextcheck // it looks at files and has a deadline of its own
-		if err != nil {
-			return err
-		}
-		if running {
-			running = outlives(ctx, found, log)
-		}
-		if dsn = found; !running {
-			if err := makeDataDir(f.DataDir); err != nil {
-				return err
-			}
-			return c.withServer(ctx, dir, log, use)
-		}
+	if dsn := f.Database.URL.Reveal(); dsn != "" {
+		return useDatabase(ctx, dsn, log, use)
 	}
-	return useDatabase(ctx, dsn, log, use)
+	dir := filepath.Join(f.DataDir, "postgres")
+	dsn, running, err := postgres.Attach(dir) //nolint:contextcheck // it looks at files and has a deadline of its own
+	if err != nil {
+		return err
+	}
+	if running {
+		return c.withRunning(ctx, dir, dsn, log, use)
+	}
+	if err := makeDataDir(f.DataDir); err != nil {
+		return err
+	}
+	return c.withServer(ctx, dir, log, use)
 }
 
-// outlives reports whether a server that runs goes on to: one whose daemon was
-// killed is still there for a moment and refuses everybody while it ends.
-func outlives(ctx context.Context, dsn string, log *slog.Logger) bool {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
+// withRunning uses the server that runs in dir. One whose daemon was killed is still
+// there for a moment and refuses everybody while it ends; then a server of our own follows.
+func (c *cli) withRunning(ctx context.Context, dir, dsn string, log *slog.Logger, use func(*postgres.DB) error) error {
+	patience := time.Now().Add(10 * time.Second)
 	for {
-		db, err := postgres.Open(ctx, dsn, log)
-		if err == nil {
-			db.Close()
-			return true
-		}
-		if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) {
-			return false // it has gone
-		}
-		if !strings.Contains(err.Error(), "the database system is") { // starting up or shutting down, in the server's words
-			return true // let the question itself say what is wrong
+		begun := false
+		err := useDatabase(ctx, dsn, log, func(db *postgres.DB) error {
+			begun = true
+			return use(db)
+		})
+		switch {
+		case err == nil, begun:
+			return err
+		case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist):
+			return c.withServer(ctx, dir, log, use) // it has gone
+		case time.Now().After(patience), !errors.Is(err, postgres.ErrUnavailable) && !errors.Is(err, postgres.ErrUnreachable):
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return true
+			return ctx.Err()
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

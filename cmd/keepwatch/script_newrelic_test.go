@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"regexp"
 	"slices"
@@ -30,7 +31,8 @@ type newRelicFake struct {
 //	collector up             serve it on $OTHER; its authority is ca.pem, its key $NRKEY
 //	collector down           take it away
 //	collector has TYPE [REGEXP]  wait for an event whose attributes match
-//	collector timed NAME     wait for a transaction of that name
+//	collector timed NAME [URL]  wait for a transaction of that name; ask the URL until it comes,
+//	                         because what is asked before the agent is connected is not timed
 //	collector called METHOD  wait until an agent's call of that method was answered well
 //	collector untouched      no agent has ever called
 //	collector clean          what arrived breaks no rule and holds the key nowhere
@@ -61,6 +63,15 @@ func runCollector(ts *testscript.TestScript, neg bool, args []string) {
 		want := regexp.MustCompile(strings.Join(args[2:], " "))
 		f.wait(ts, neg, strings.Join(args, " "), func() bool { return f.has(args[1], want) })
 	case "timed":
+		if len(args) == 3 {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			poll(ctx, ts, strings.Join(args, " "), func() (string, bool) {
+				_, err := call(ctx, http.MethodGet, args[2])
+				return fmt.Sprint(f.names(), err), slices.Contains(f.names(), args[1])
+			})
+			return
+		}
 		f.wait(ts, neg, strings.Join(args, " "), func() bool { return slices.Contains(f.names(), args[1]) })
 	case "called":
 		f.wait(ts, neg, strings.Join(args, " "), func() bool { return f.collector.Posts(args[1], 200)+f.collector.Posts(args[1], 202) > 0 })
