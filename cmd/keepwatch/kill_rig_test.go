@@ -101,17 +101,13 @@ func newRig(t *testing.T, seed uint64, db string) *rig {
 	return r
 }
 
-// misbehave switches the faults of PagerDuty on.
-//
-// Not among them, because Keepwatch does not survive it yet: a 5xx to an event that
-// was processed all the same ({"status":502,"processed":true}). It counts as not
-// taken; when the incident recovers before the next attempt is accepted, trigger
-// and resolve are cancelled, and the incident stays open at PagerDuty.
+// misbehave switches the faults of PagerDuty on; one is a 5xx to an event that was processed all the same.
 func (r *rig) misbehave() {
 	r.t.Helper()
 	for _, f := range []fakepd.Fault{
 		{Status: 500, Probability: 0.15},
 		{Status: 429, RetryAfter: fakepd.Duration(time.Second), Probability: 0.1},
+		{Status: 502, Processed: true, Probability: 0.1},
 		{Lost: true, Probability: 0.15},
 		{Delay: fakepd.Duration(1500 * time.Millisecond), Probability: 0.15},
 	} {
