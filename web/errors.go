@@ -14,6 +14,9 @@ var ErrNotFound = errors.New("there is no such thing here")
 // ErrUnavailable is returned when the answer needs the database and it is away.
 var ErrUnavailable = errors.New("the database is away: try again in a moment")
 
+// ErrStandBy is returned for an action that only the leading daemon can do.
+var ErrStandBy = errors.New("this daemon stands by and another one leads: do it on that one's console, or try again in a moment")
+
 // ErrBadLink is returned for an acknowledgement link with a wrong or old signature.
 var ErrBadLink = errors.New("this link is not valid or too old: open the incident on the console and acknowledge it there")
 
@@ -30,6 +33,7 @@ func status(err error) (int, string) {
 		{alerting.ErrNotFound, http.StatusNotFound},
 		{ErrNotFound, http.StatusNotFound},
 		{ErrUnavailable, http.StatusServiceUnavailable},
+		{ErrStandBy, http.StatusServiceUnavailable},
 		{ErrBadLink, http.StatusForbidden},
 		{errBadRequest, http.StatusBadRequest},
 	}

@@ -28,6 +28,7 @@ type desk struct {
 	acked   []string
 	beats   []string
 	failing error
+	standBy bool
 }
 
 func (d *desk) Status(context.Context) (Status, error) { return d.status, d.failing }
@@ -47,6 +48,9 @@ func (d *desk) Report(_ context.Context, week, format string) (body []byte, medi
 }
 
 func (d *desk) Ack(_ context.Context, incident, by string, _ time.Time) error {
+	if d.standBy {
+		return ErrStandBy
+	}
 	if incident != "kw-shop-1" {
 		return alerting.ErrNotFound
 	}
@@ -230,6 +234,11 @@ func TestConsoleAck(t *testing.T) {
 	if w := do(h, "POST", "/incidents/kw-shop-1/ack", "by=grace"); w.Code != http.StatusSeeOther {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}
+	d.standBy = true
+	if w := do(h, "POST", "/incidents/kw-shop-1/ack", "by=grace"); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "another one leads") {
+		t.Errorf("on a stand-by: got %d %q, want 503 and what to do", w.Code, w.Body)
+	}
+	d.standBy = false
 	if w := do(h, "POST", "/incidents/none/ack", "by=grace"); w.Code != http.StatusNotFound {
 		t.Errorf("unknown incident: got %d, want 404", w.Code)
 	}

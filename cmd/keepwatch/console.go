@@ -187,6 +187,9 @@ func (d *daemon) Report(ctx context.Context, week, format string) (body []byte, 
 
 // Ack implements web.Actor.
 func (d *daemon) Ack(ctx context.Context, incident, by string, at time.Time) error {
+	if !d.leader.Leads() {
+		return web.ErrStandBy
+	}
 	return d.engine.Ack(ctx, incident, by, at)
 }
 
@@ -221,6 +224,9 @@ func (d *daemon) pagerDutyWebhook() *pagerduty.Webhook {
 func (d *daemon) onPagerDuty(ctx context.Context, e pagerduty.Event) error {
 	if e.DedupKey == "" {
 		return nil
+	}
+	if !d.leader.Leads() {
+		return web.ErrStandBy // 503: PagerDuty sends it again, for 48 h
 	}
 	by := e.By
 	if by == "" {
