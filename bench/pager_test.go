@@ -193,7 +193,7 @@ func BenchmarkWholeStart(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // as above
+		if err := os.Chmod(dir, 0o755); err != nil {
 			b.Fatal(err)
 		}
 		bin := filepath.Join(dir, "keepwatch")

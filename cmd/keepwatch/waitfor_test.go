@@ -10,7 +10,7 @@ import (
 // TestAwaitAddress: the wait ends with the first connection, and without one with its bound.
 func TestAwaitAddress(t *testing.T) {
 	t.Parallel()
-	ln, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a loopback bind
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
