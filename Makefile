@@ -49,8 +49,9 @@ short: ## only the tests that need no Postgres
 race: need-race ## every test under the race detector
 	$(GO) test -race -shuffle=on -timeout 30m ./...
 
-long: need-race ## the long forms: 1,000,000 on-call comparisons, full New Relic faults
-	KEEPWATCH_LONG=1 $(GO) test -timeout 60m -run 'Long|Oracle|Faults' -v ./oncall ./reports ./telemetry/...
+long: need-race ## the long forms: 1,000,000 on-call comparisons, New Relic faults, 60 kills (half an hour)
+	KEEPWATCH_LONG=1 $(GO) test -count=1 -timeout 60m -run 'Oracle|Handoff|Fault' -v ./oncall ./telemetry
+	KEEPWATCH_LONG=1 $(GO) test -count=1 -timeout 60m -run 'TestKilledAtRandom|TestScripts/newrelic' -v ./cmd/keepwatch
 
 FUZZTIME ?= 1m
 fuzz: ## one minute for each fuzz target (FUZZTIME=10s for less)

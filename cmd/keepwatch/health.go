@@ -21,7 +21,7 @@ import (
 // Health implements web.Source: one line a concern, each with what to do.
 func (d *daemon) Health(context.Context) []web.Line {
 	now := d.now()
-	lines := []web.Line{d.databaseLine(), d.recordingLine(), d.probingLine(now), d.pagingLine(now)}
+	lines := []web.Line{d.databaseLine(), d.recordingLine(now), d.probingLine(now), d.pagingLine(now)}
 	if !d.reloadGood() {
 		st := d.reloaded.Load()
 		lines = append(lines, web.Line{
@@ -62,7 +62,7 @@ func (d *daemon) databaseLine() web.Line {
 	}
 }
 
-func (d *daemon) recordingLine() web.Line {
+func (d *daemon) recordingLine(now time.Time) web.Line {
 	st := d.recorder.State()
 	l := web.Line{Name: "recording", Level: web.OK, Text: fmt.Sprintf("%d results stored, %d waiting", st.Stored, st.Pending)}
 	switch {
@@ -70,8 +70,8 @@ func (d *daemon) recordingLine() web.Line {
 		l.Level, l.Text = web.Red, fmt.Sprintf("%d results were lost: %s", st.Lost, st.LastError)
 	case st.Refused > 0:
 		l.Level, l.Text = web.Red, fmt.Sprintf("%d results were refused by the database: %s", st.Refused, st.LastError)
-	case st.Lag > 10*time.Second:
-		l.Level, l.Text = web.Amber, fmt.Sprintf("%d results wait since %s: %s", st.Pending, st.Lag.Round(time.Second), st.LastError)
+	case !st.AwaySince.IsZero() && now.Sub(st.AwaySince) > 10*time.Second:
+		l.Level, l.Text = web.Amber, fmt.Sprintf("%d results wait in the spool, for %s now: %s", st.Pending, now.Sub(st.AwaySince).Round(time.Second), st.LastError)
 	}
 	return l
 }
