@@ -63,6 +63,7 @@ type daemon struct {
 	runner    *probe.Runner
 	writer    *reports.Writer
 	figures   *figures
+	backlog   *backlog
 
 	site   *site.Site
 	siteLn net.Listener
@@ -163,6 +164,7 @@ func (d *daemon) makeWatch(ctx context.Context) (err error) {
 	if d.outbox != nil {
 		d.failover.Spool = d.outbox
 	}
+	d.backlog = &backlog{store: d.failover}
 	d.makeEngine(f)
 	d.recent = &web.Recent{Next: fanout{whileLeading{d.engine, d.leader}, d.recorder}}
 	d.runner = &probe.Runner{Sink: d.metrics.Sink(d.recent), Log: d.log}
@@ -234,7 +236,7 @@ func (d *daemon) run(ctx context.Context) error {
 		keepers = append(keepers,
 			part{"failover", d.failover.Run}, part{"recorder", d.recorder.Run}, part{"leader", d.leader.Run})
 		producers = append(producers,
-			part{"prober", d.probe}, part{"figures", d.figures.Run}, part{"reload", d.watchReload})
+			part{"prober", d.probe}, part{"figures", d.figures.Run}, part{"backlog", d.backlog.Run}, part{"reload", d.watchReload})
 	}
 	if d.console != nil {
 		producers = append(producers, part{"console", func(ctx context.Context) error { return d.console.Run(ctx, d.consoleLn) }})

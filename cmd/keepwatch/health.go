@@ -99,6 +99,9 @@ func (d *daemon) pagingLine(now time.Time) web.Line {
 	if st := d.failover.State(); st.Mode == alerting.OnMemory {
 		problems = append(problems, "neither the database nor the spool takes pages; they are sent from memory and would not survive a restart: free disk space under data_dir")
 	}
+	if p := d.backlog.problem(now); p != "" {
+		problems = append(problems, p)
+	}
 	if d.spoolBad != "" {
 		problems = append(problems, d.spoolBad)
 	}
@@ -120,12 +123,19 @@ func (d *daemon) somebodyExpectsPages() bool {
 // gauges are read at each scrape.
 func (d *daemon) gauges() telemetry.Gauges {
 	return telemetry.Gauges{
-		OutboxPending: func() float64 { return float64(d.failover.State().Pages) },
-		Degraded:      func() float64 { return number(d.failover.State().Mode != alerting.OnPrimary) },
-		Leader:        func() float64 { return number(d.leader.Leads()) },
-		ReloadOK:      func() float64 { return number(d.reloadGood()) },
-		ReloadTime:    func() float64 { return float64(d.reloaded.Load().at.Unix()) },
-		SchedulerLag:  func() float64 { return d.runner.Stats().OwnLag.Seconds() },
+		OutboxPending: func() float64 {
+			pages, _ := d.backlog.now(d.now())
+			return float64(pages)
+		},
+		OutboxOldest: func() float64 {
+			_, oldest := d.backlog.now(d.now())
+			return oldest.Seconds()
+		},
+		Degraded:     func() float64 { return number(d.failover.State().Mode != alerting.OnPrimary) },
+		Leader:       func() float64 { return number(d.leader.Leads()) },
+		ReloadOK:     func() float64 { return number(d.reloadGood()) },
+		ReloadTime:   func() float64 { return float64(d.reloaded.Load().at.Unix()) },
+		SchedulerLag: func() float64 { return d.runner.Stats().OwnLag.Seconds() },
 		ClockOffset: func() float64 {
 			_, offset := d.database.clock()
 			return offset.Seconds()
