@@ -75,7 +75,7 @@ func planTrigger(p Page, siblings []Page) step {
 	for _, q := range siblings {
 		switch {
 		case q.Action == Resolve && q.Seq > p.Seq:
-			return step{cancel: "recovered before delivery"}
+			return step{cancel: recoveredFirst(p)}
 		case q.Action == Acknowledge && q.Seq > p.Seq:
 			return step{cancel: "acknowledged before delivery"}
 		case p.Fallback && isFallbackOf(p, q) && q.State == Accepted:
@@ -83,6 +83,15 @@ func planTrigger(p Page, siblings []Page) step {
 		}
 	}
 	return step{}
+}
+
+// recoveredFirst says why a trigger is not sent any more, and what nobody can
+// know: an attempt that was answered with an error may have been processed.
+func recoveredFirst(p Page) string {
+	if p.Attempts == 0 {
+		return "recovered before delivery"
+	}
+	return "recovered before it was accepted; one of the attempts may have rung all the same"
 }
 
 // mayRing reports whether the channel has, or may have, taken the page.

@@ -286,7 +286,7 @@ func paged(p alerting.Page) string {
 	case alerting.Rejected:
 		return "refused: " + p.LastError
 	case alerting.Cancelled:
-		return "cancelled: recovered before delivery"
+		return "cancelled: " + p.LastError
 	}
 	return string(p.State)
 }
