@@ -256,6 +256,19 @@ func TestVerify(t *testing.T) {
 			}
 		})
 	}
+	t.Run("resolved after an attempt that failed", func(t *testing.T) {
+		t.Parallel()
+		s := New(Options{})
+		defer s.Close()
+		if err := s.AddFault(Fault{Status: 503, Count: 1}); err != nil {
+			t.Fatal(err)
+		}
+		send(t, s, trigger, "a")
+		send(t, s, resolve, "a")
+		if sum, err := verify(t, s); err != nil || sum.Incidents != 0 || sum.Dropped != 1 {
+			t.Errorf("got %+v, %v; want a resolve of nothing to be right", sum, err)
+		}
+	})
 	t.Run("400 repeated", func(t *testing.T) {
 		t.Parallel()
 		s := New(Options{})

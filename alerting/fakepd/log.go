@@ -111,7 +111,8 @@ type Summary struct {
 type verifier struct {
 	sum      Summary
 	episodes map[alertKey]*episode
-	refused  map[string]bool // hashes of bodies that were answered 400
+	refused  map[string]bool   // hashes of bodies that were answered 400
+	tried    map[alertKey]bool // a trigger was sent, whatever it was answered
 	problems []error
 	last     int64
 }
@@ -130,7 +131,7 @@ const maxProblems = 50
 // that PagerDuty does not know; the log has no gap. The effects are computed
 // anew, so that the model is checked too.
 func Verify(log io.Reader) (Summary, error) {
-	v := &verifier{episodes: map[alertKey]*episode{}, refused: map[string]bool{}}
+	v := &verifier{episodes: map[alertKey]*episode{}, refused: map[string]bool{}, tried: map[alertKey]bool{}}
 	in := bufio.NewScanner(log)
 	in.Buffer(nil, maxLine)
 	for in.Scan() {
@@ -174,6 +175,9 @@ func (v *verifier) event(l Line) {
 	if len(l.Warnings) > 0 {
 		v.sum.Warnings++
 		v.problem("line %d: %s %q: %v", l.Seq, l.Action, l.DedupKey, l.Warnings)
+	}
+	if l.Action == trigger {
+		v.tried[alertKey{l.RoutingKey, l.DedupKey}] = true
 	}
 	if l.Status != 400 && l.Status != 413 {
 		return
@@ -236,7 +240,7 @@ func (v *verifier) end() {
 	for _, key := range keys {
 		e := v.episodes[key]
 		switch {
-		case e.triggers == 0:
+		case e.triggers == 0 && !v.tried[key]: // a resolve after failed attempts is right: one may have been processed
 			v.problem("episode %q: acknowledged or resolved, but never triggered", key.dedup)
 		case e.opened > 1:
 			v.problem("episode %q: %d incidents were opened, want one", key.dedup, e.opened)
