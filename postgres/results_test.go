@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -284,5 +285,31 @@ func TestInsertRefusesForGood(t *testing.T) {
 	}})
 	if !errors.Is(err, probe.ErrRefused) {
 		t.Errorf("a slot that Postgres cannot hold: got %v, want ErrRefused", err)
+	}
+}
+
+// TestManyMakeOneDay: several processes meet a new day at the same moment.
+func TestManyMakeOneDay(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.DSN(t)
+	var writers []*postgres.Results
+	for range 6 {
+		writers = append(writers, &postgres.Results{DB: pgtest.Open(t, dsn)})
+	}
+	for d := range 30 {
+		slot := noon.AddDate(0, 0, d)
+		var wg sync.WaitGroup
+		for i, r := range writers {
+			wg.Go(func() {
+				if err := r.Insert(t.Context(), []probe.Result{result("a", string(rune('a'+i)), slot)}); err != nil {
+					t.Errorf("day %d, writer %d: %v", d, i, err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	got, err := writers[0].Recent(t.Context(), "a", noon.AddDate(0, 0, -1), 1000)
+	if err != nil || len(got) != 180 {
+		t.Errorf("got %d results, %v; want 180", len(got), err)
 	}
 }

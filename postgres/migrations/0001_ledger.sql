@@ -84,7 +84,7 @@ BEGIN
 	EXECUTE format('ALTER TABLE probe_result ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
 		part, day, day + interval '24 hours');
 	RETURN true;
-EXCEPTION WHEN duplicate_table OR unique_violation THEN
+EXCEPTION WHEN duplicate_table OR duplicate_object OR unique_violation THEN
 	RETURN false; -- another process made it at the same time
 END $$;
 
