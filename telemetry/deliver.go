@@ -236,17 +236,18 @@ func (c *Client) tellIncidents(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// summarise tells the minutes that are complete, from the mark on. It waits
-// while results are on their way to the ledger, so that none is missing.
+// summarise tells the minutes that are complete, from the mark on, up to the
+// oldest result that is still on its way to the ledger, so that none is missing.
 func (c *Client) summarise(ctx context.Context, now time.Time) error {
-	if c.parts.PendingResults != nil && c.parts.PendingResults() > 0 {
-		return nil
+	settle := settleTime
+	if c.parts.Unstored != nil {
+		settle = max(settle, c.parts.Unstored())
 	}
 	mark, err := c.parts.Ledger.Mark(ctx)
 	if err != nil {
 		return fmt.Errorf("read the mark: %w", err)
 	}
-	from, to, due := window(mark, now)
+	from, to, due := window(mark, now.Add(-settle))
 	if !due {
 		return nil
 	}
@@ -264,10 +265,10 @@ func (c *Client) summarise(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// window is which minutes to summarise now: from the mark, at most a day back,
+// window is which minutes to summarise: from the mark up to settled, at most a day,
 // a step at a time. Without a mark it begins with the last complete minute.
-func window(mark, now time.Time) (from, to time.Time, due bool) {
-	end := now.UTC().Add(-settleTime).Truncate(time.Minute)
+func window(mark, settled time.Time) (from, to time.Time, due bool) {
+	end := settled.UTC().Truncate(time.Minute)
 	from = mark.UTC()
 	if mark.IsZero() {
 		from = end.Add(-time.Minute)

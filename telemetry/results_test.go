@@ -185,7 +185,7 @@ func TestWindow(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			from, to, due := window(tc.mark, tc.now)
+			from, to, due := window(tc.mark, tc.now.Add(-settleTime))
 			if due != tc.due || due && (!from.Equal(tc.from) || !to.Equal(tc.to)) {
 				t.Errorf("window %v to %v, %v; want %v to %v, %v", from, to, due, tc.from, tc.to, tc.due)
 			}
@@ -253,17 +253,17 @@ func (l *fakeLedger) Told(_ context.Context, ts []event.Transition, es []event.E
 func TestDerive(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	pending := 1
+	unstored := 20 * time.Minute
 	l := &fakeLedger{mark: noon, untold: []event.Transition{{Incident: "a", Seq: 1000, At: noon, Kind: "opened"}}}
-	c := &Client{parts: Parts{Ledger: l, PendingResults: func() int { return pending }}}
+	c := &Client{parts: Parts{Ledger: l, Unstored: func() time.Duration { return unstored }}}
 	now := noon.Add(27 * time.Minute)
 	if err := c.derive(ctx, now); err != nil {
 		t.Fatal(err)
 	}
-	if l.told != 1 || len(l.toldLast) != 1 || l.minutes != 0 {
-		t.Errorf("%d transitions and %d minutes, want 1 and 0 while results are pending", l.told, l.minutes)
+	if l.told != 1 || len(l.toldLast) != 1 || l.minutes != 7 {
+		t.Errorf("%d transitions and %d minutes, want 1, and 7 up to the oldest result that is not stored", l.told, l.minutes)
 	}
-	pending = 0
+	unstored = time.Second // there is always one on its way: that must hold nothing up
 	for range 5 {
 		if err := c.derive(ctx, now); err != nil {
 			t.Fatal(err)

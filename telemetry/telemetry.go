@@ -60,8 +60,9 @@ type Parts struct {
 	Log    *slog.Logger
 	// Ledger is where minute and incident events are derived from; nil: they are not told.
 	Ledger Ledger
-	// PendingResults is how many results are not in the ledger yet; a minute is summarised only when it is 0.
-	PendingResults func() int
+	// Unstored is how long ago the slot of the oldest result began that is not in the ledger yet, 0 when
+	// none waits. Minutes are summarised up to there: on a busy watcher some result is always on its way.
+	Unstored func() time.Duration
 	// Target describes a check by name.
 	Target func(check string) event.Target
 	// Heartbeats are the living locations with their figures; called once a minute. Location, Version,

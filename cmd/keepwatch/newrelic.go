@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"keepwatch/config"
 	"keepwatch/postgres"
 	"keepwatch/telemetry"
@@ -14,7 +16,7 @@ func (d *daemon) makeNewRelic() (err error) {
 	parts := telemetry.Parts{Outbox: events, Log: d.log}
 	if d.roles.watch {
 		parts.Ledger, parts.Target, parts.Heartbeats = events, d.target, d.heartbeats
-		parts.PendingResults = func() int { return d.recorder.Pending() } // made later than this
+		parts.Unstored = func() time.Duration { return d.recorder.Lag() } // made later than this
 	}
 	d.newrelic, err = telemetry.New(newRelicConfig(d.file), parts)
 	return err

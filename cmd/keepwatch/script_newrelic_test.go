@@ -127,7 +127,11 @@ func (f *newRelicFake) wait(ts *testscript.TestScript, neg bool, what string, co
 		}
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	patience := time.Minute
+	if os.Getenv("KEEPWATCH_LONG") != "" {
+		patience = 3 * time.Minute // a minute is told when it is over and a minute has passed
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if f.collector.Wait(ctx, cond) == nil {
 		return
