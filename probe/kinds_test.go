@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -209,15 +210,14 @@ func TestDNS(t *testing.T) {
 // A datagram that gets lost costs a share of the time, not the look.
 func TestDNSAsksAgain(t *testing.T) {
 	t.Parallel()
-	first := true
+	var asked atomic.Bool // the server answers on goroutines of its own
 	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	started := make(chan struct{})
 	srv := &dns.Server{PacketConn: packets, NotifyStartedFunc: func() { close(started) }, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
-		if first {
-			first = false
+		if !asked.Swap(true) {
 			return
 		}
 		answer := new(dns.Msg).SetReply(q)
