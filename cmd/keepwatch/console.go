@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -209,14 +210,24 @@ func (d *daemon) Beat(ctx context.Context, check string, at time.Time) error {
 }
 
 // pagerDutyWebhook is the door for acknowledgements made at PagerDuty.
-func (d *daemon) pagerDutyWebhook() *pagerduty.Webhook {
-	seen := &seenEvents{}
-	return &pagerduty.Webhook{
-		Secrets: webhookSecrets(d.file),
-		Seen:    seen.before,
+// It asks for the present secrets, so that a reload can exchange them.
+func (d *daemon) pagerDutyWebhook() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.webhook.Load().ServeHTTP(w, r) })
+}
+
+// putWebhook puts the secrets of a configuration into force. Unchanged ones keep
+// their door, which remembers the events that could not be handled yet.
+func (d *daemon) putWebhook(f *config.File) {
+	secrets := webhookSecrets(f)
+	if old := d.webhook.Load(); old != nil && slices.Equal(old.Secrets, secrets) {
+		return
+	}
+	d.webhook.Store(&pagerduty.Webhook{
+		Secrets: secrets,
+		Seen:    d.seen.before,
 		Handle:  d.onPagerDuty,
 		Refused: func(err error) { d.log.Warn("pagerduty webhook refused", "err", err) },
-	}
+	})
 }
 
 // onPagerDuty does what a person did at PagerDuty. What concerns no open

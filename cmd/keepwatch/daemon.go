@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"keepwatch/alerting"
+	"keepwatch/alerting/pagerduty"
 	"keepwatch/config"
 	"keepwatch/postgres"
 	"keepwatch/probe"
@@ -67,12 +68,16 @@ type daemon struct {
 
 	site   *site.Site
 	siteLn net.Listener
+
+	webhook atomic.Pointer[pagerduty.Webhook] // of the present configuration
+	seen    seenEvents
 }
 
 // reloadState is what the last reload did.
 type reloadState struct {
-	at  time.Time
-	err error // nil: it was good
+	at   time.Time
+	good time.Time // of the last good one, the start's included
+	err  error     // nil: it was good
 }
 
 func (d *daemon) now() time.Time { return time.Now() }
@@ -82,7 +87,7 @@ func (d *daemon) now() time.Time { return time.Now() }
 func newDaemon(ctx context.Context, o daemonOptions) (d *daemon, err error) {
 	d = &daemon{daemonOptions: o, started: time.Now()}
 	d.present.Store(o.file)
-	d.reloaded.Store(&reloadState{at: d.started})
+	d.reloaded.Store(&reloadState{at: d.started, good: d.started})
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close())
@@ -259,6 +264,7 @@ func (d *daemon) put(ctx context.Context, f *config.File) error {
 		return err
 	}
 	before := d.present.Swap(f)
+	d.putWebhook(f)
 	names, mails := fallbackNames(f)
 	d.deliverer.Reload(d.notifiers(f), names, mails)
 	d.deliverer.Pace(f.Fallback.After, holdOf(f))
@@ -300,7 +306,11 @@ func (d *daemon) reloadOnce(ctx context.Context) {
 	if err == nil {
 		err = d.put(ctx, f)
 	}
-	d.reloaded.Store(&reloadState{at: d.now(), err: err})
+	st := &reloadState{at: d.now(), good: d.reloaded.Load().good, err: err}
+	if err == nil {
+		st.good = st.at
+	}
+	d.reloaded.Store(st)
 	if err != nil {
 		d.log.ErrorContext(ctx, "reload refused, the old configuration stays in force", "err", err)
 		return

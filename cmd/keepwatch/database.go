@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,7 +32,7 @@ type database struct {
 	mu      sync.Mutex
 	ready   bool          // guarded by mu: migrated, and answered at the last look
 	problem string        // guarded by mu: why not, for health
-	pending *checkChange  // guarded by mu: check history not yet written
+	pending []checkChange // guarded by mu: check history not yet written, oldest first
 	latency time.Duration // guarded by mu: of the last look at the server's clock
 	offset  time.Duration // guarded by mu: how far that clock is ahead of ours
 }
@@ -146,9 +147,9 @@ func (d *database) check(ctx context.Context) error {
 
 func (d *database) bring(ctx context.Context) error {
 	d.mu.Lock()
-	ready, pending := d.ready, d.pending
+	ready, pending := d.ready, slices.Clone(d.pending)
 	d.mu.Unlock()
-	if ready && pending == nil {
+	if ready && len(pending) == 0 {
 		return d.db.Ping(ctx)
 	}
 	if err := d.db.Migrate(ctx); err != nil {
@@ -163,24 +164,27 @@ func (d *database) bring(ctx context.Context) error {
 			d.beats.Beat(check, at)
 		}
 	}
-	if pending == nil {
-		return nil
-	}
-	if err := d.results.SyncChecks(ctx, pending.at, pending.checks); err != nil {
-		return err
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.pending == pending {
-		d.pending = nil
+	for _, change := range pending {
+		if err := d.results.SyncChecks(ctx, change.at, change.checks); err != nil {
+			return err
+		}
+		d.written(change.at)
 	}
 	return nil
 }
 
-// sync asks for the history of checks to be written: checks are in force from at on.
+// written drops what stands in the history now; twice is once.
+func (d *database) written(at time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.pending = slices.DeleteFunc(d.pending, func(c checkChange) bool { return c.at.Equal(at) })
+}
+
+// sync asks for the history of checks to be written: checks are in force from at
+// on. Reloads during an absence wait in line, so that each counts for its own time.
 func (d *database) sync(ctx context.Context, at time.Time, checks []probe.Check) {
 	d.mu.Lock()
-	d.pending = &checkChange{at, checks}
+	d.pending = append(d.pending, checkChange{at, checks})
 	d.mu.Unlock()
 	if err := d.check(ctx); err != nil {
 		d.log.WarnContext(ctx, "history of checks not yet written", "err", err)

@@ -134,7 +134,7 @@ func (d *daemon) gauges() telemetry.Gauges {
 		Degraded:     func() float64 { return number(d.failover.State().Mode != alerting.OnPrimary) },
 		Leader:       func() float64 { return number(d.leader.Leads()) },
 		ReloadOK:     func() float64 { return number(d.reloadGood()) },
-		ReloadTime:   func() float64 { return float64(d.reloaded.Load().at.Unix()) },
+		ReloadTime:   func() float64 { return float64(d.reloaded.Load().good.UnixMilli()) / 1000 },
 		SchedulerLag: func() float64 { return d.runner.Stats().OwnLag.Seconds() },
 		ClockOffset: func() float64 {
 			_, offset := d.database.clock()
