@@ -27,7 +27,7 @@ var layers = map[string][]string{
 		"site/render", "site/originals", "site/gallery", "site/access", "site/answer", "site/api", "site/pages",
 		"site/intake", "site/guard", "site/archive",
 	},
-	"alerting":       {"probe", "oncall"},
+	"alerting": {"probe", "oncall"},
 
 	"postgres":           {"probe", "oncall", "reports", "alerting", "site/gallery", "site", "telemetry/event"},
 	"postgres/pgtest":    {"postgres"},
