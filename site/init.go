@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"keepwatch/site/originals"
 )
 
 const (
@@ -86,8 +88,11 @@ func (s *Site) drawSample(ctx context.Context, sample sample) (Photo, error) {
 	if err := jpeg.Encode(&file, img, &jpeg.Options{Quality: sampleQuality}); err != nil {
 		return Photo{}, fmt.Errorf("encode sample picture: %w", err)
 	}
-	content, size, err := s.originals.Put(ctx, &file)
+	content, size, err := originals.Content(bytes.NewReader(file.Bytes()))
 	if err != nil {
+		return Photo{}, err
+	}
+	if err := s.originals.Put(ctx, content, bytes.NewReader(file.Bytes())); err != nil {
 		return Photo{}, fmt.Errorf("keep sample picture: %w", err)
 	}
 	return Photo{

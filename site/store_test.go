@@ -1,6 +1,7 @@
 package site
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -13,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"keepwatch/site/originals"
 )
 
 // memStore is a Store in memory; the real one is tested in package postgres.
@@ -193,7 +196,10 @@ func setup(tb testing.TB, change func(*Config)) *bundle {
 	store.codes["0NCE0NCE"] = &memCode{grant: Grant{Tag: one, Level: Read}, max: 1}
 	for id, tag := range []int64{1, 2} {
 		data := fixtures()[id]
-		content, size, err := s.originals.Put(tb.Context(), strings.NewReader(string(data)))
+		content, size, err := originals.Content(bytes.NewReader(data))
+		if err == nil {
+			err = s.originals.Put(tb.Context(), content, bytes.NewReader(data))
+		}
 		if err != nil {
 			tb.Fatal(err)
 		}

@@ -44,31 +44,39 @@ func NewDir(dir string) (*Dir, error) {
 }
 
 // Put implements [Store]: temporary file, fsync, rename, fsync of the folder. It
-// does not look whether the object exists first: on NFS a negative answer may be
-// seconds old, and renaming the same content over itself does no harm.
-func (d *Dir) Put(ctx context.Context, r io.Reader) (string, int64, error) {
+// does not look whether the object exists first: on NFS an answer may be seconds
+// old, and renaming the same content over itself does no harm.
+func (d *Dir) Put(ctx context.Context, content string, r io.ReadSeeker) error {
+	if !valid(content) {
+		return ErrContent
+	}
+	if _, err := r.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("read picture: %w", err)
+	}
 	temp := tempPrefix + rand.Text()
 	f, err := d.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
 	if err != nil {
-		return "", 0, fmt.Errorf("create original: %w", err)
+		return fmt.Errorf("create original: %w", err)
 	}
 	sum := sha256.New()
-	size, err := io.Copy(io.MultiWriter(f, sum), &ctxReader{ctx: ctx.Err, r: r})
+	_, err = io.Copy(io.MultiWriter(f, sum), &ctxReader{ctx: ctx.Err, r: r})
+	if err == nil && hex.EncodeToString(sum.Sum(nil)) != content {
+		err = ErrContent
+	}
 	if err == nil {
 		err = f.Sync()
 	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
-	name := hex.EncodeToString(sum.Sum(nil))
 	if err == nil {
-		err = d.publish(temp, name)
+		err = d.publish(temp, content)
 	}
 	if err != nil {
 		_ = d.root.Remove(temp) // the first error is the one that matters
-		return "", 0, fmt.Errorf("write original: %w", err)
+		return fmt.Errorf("write original: %w", err)
 	}
-	return name, size, nil
+	return nil
 }
 
 // publish gives the finished file its name and makes the name durable.
@@ -128,6 +136,14 @@ func (d *Dir) Delete(ctx context.Context, name string) error {
 	return nil
 }
 
+// List implements [Store].
+func (d *Dir) List(ctx context.Context, after string, limit int) ([]Entry, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	panic("not yet")
+}
+
 // Check implements [Store]: the directory is there and can be written.
 func (d *Dir) Check(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
@@ -163,20 +179,6 @@ func (d *Dir) sweep(cutoff time.Time) error {
 }
 
 func file(name string) string { return path.Join(name[:2], name+".jpg") }
-
-// valid reports whether a name can be one of ours, so that nothing else ever
-// becomes part of a path.
-func valid(name string) bool {
-	if len(name) != 2*sha256.Size {
-		return false
-	}
-	for _, c := range name {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return true
-}
 
 // ctxReader stops a copy when its context is done.
 type ctxReader struct {
