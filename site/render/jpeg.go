@@ -11,9 +11,6 @@ import (
 )
 
 const (
-	// version is part of every key: raise it when the same picture would come out
-	// differently, and every cached file is simply never asked for again.
-	version = "1"
 	quality = 85
 	// MaxPixels is the largest picture that is decoded: 50 megapixels, the default
 	// cap of imgproxy, about 75 MB of planes.
@@ -21,17 +18,6 @@ const (
 	// maxBytes is the largest file that is read; an honest 50-megapixel JPEG is smaller.
 	maxBytes = 64 << 20
 )
-
-// Fit returns the size of a w by h picture whose longer edge is at most edge;
-// it never enlarges and is at least 1 by 1.
-func Fit(w, h, edge int) (int, int) {
-	long := max(w, h)
-	if long <= edge {
-		return w, h
-	}
-	scaled := func(v int) int { return max((v*edge+long/2)/long, 1) }
-	return scaled(w), scaled(h)
-}
 
 // Dimensions reads the header of a picture, not its pixels. The errors are
 // [ErrNotPicture] and [ErrTooLarge].
@@ -142,4 +128,17 @@ func readAll(r io.Reader) ([]byte, error) {
 		return nil, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, maxBytes)
 	}
 	return data, nil
+}
+
+// Engine names what decodes and encodes.
+func Engine() string { return "go" }
+
+// readHeader is a stand-in.
+func readHeader(r io.Reader) (Header, error) {
+	data, err := readAll(r)
+	if err != nil {
+		return Header{}, err
+	}
+	w, h, err := Dimensions(data)
+	return Header{Format: JPEGFormat, Width: w, Height: h, Orientation: 1, Components: 3}, err
 }

