@@ -47,6 +47,14 @@ type HTTP struct {
 	TLS TLSClient `yaml:"tls,omitempty"`
 	// Expect is what the answer must be. Default: a status from 200 to 299.
 	Expect HTTPExpect `yaml:"expect,omitempty"`
+	// Signed says that the request carries a signature by which a Keepwatch site knows its own probes. Default false: the
+	// site sees a stranger.
+	Signed bool `yaml:"signed,omitempty"`
+	// ProbeKey is the key to sign with. Default: site.probe_key.
+	ProbeKey Secret `yaml:"probe_key,omitempty"`
+	// AllowLinkLocal lets the look reach link-local addresses and the metadata services of clouds, which no visitor can.
+	// Default false.
+	AllowLinkLocal bool `yaml:"allow_link_local,omitempty"`
 }
 
 // HTTPExpect is what a web answer must be; every expectation given must be met.
@@ -74,6 +82,18 @@ type HTTPExpect struct {
 	LatencyUnder time.Duration `yaml:"latency_under,omitempty"`
 	// TLSDaysLeft is how many whole days every certificate of the chain must still be valid. Default 0: valid now is enough.
 	TLSDaysLeft int `yaml:"tls_days_left,omitempty"`
+	// Image is what a picture must be. Default: the body need not be one.
+	Image ImageExpect `yaml:"image,omitempty"`
+}
+
+// ImageExpect is what a picture (JPEG, PNG, GIF or WebP) must be.
+type ImageExpect struct {
+	// Decodes says that the body must be a whole picture that can be decoded to the last line. Default false.
+	Decodes bool `yaml:"decodes,omitempty"`
+	// LongerEdge is how many pixels the longer edge must have. Default: any. Example: 1440
+	LongerEdge int `yaml:"longer_edge,omitempty"`
+	// OrNative says that a smaller picture is right too: sites do not enlarge. Default false.
+	OrNative bool `yaml:"or_native,omitempty"`
 }
 
 // TLSClient says how the other side's certificate is verified.

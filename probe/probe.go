@@ -64,6 +64,7 @@ type Phases struct {
 type Fault struct {
 	Class   Class
 	Phase   string // dns, connect, tls, first_byte, transfer, expect
+	Step    string // of a journey: the name of the step that failed; "" otherwise
 	Message string // one sentence, at most 500 bytes, no secrets
 	Body    []byte // the first 2 KiB of what was answered, nil when there was none
 }
@@ -84,6 +85,24 @@ type Look struct {
 	Bytes        int64  // bytes of body read
 	RemoteAddr   string // the address that answered, "" when none
 	CertNotAfter time.Time
+	// Steps are those of a journey in the order they were made, its clean-up last;
+	// at most 50, nil for other kinds. Phases and Bytes are their sums without the
+	// clean-up.
+	Steps []StepLook
+}
+
+// StepLook is what one step of a journey saw.
+type StepLook struct {
+	Name    string
+	Cleanup bool // it belongs to the clean-up: its failure does not make the look bad
+	Skipped bool // it was not made: an earlier step failed, or a value that it needs is missing
+	OK      bool
+	Code    int           // HTTP status; 0 when there was none
+	Began   time.Duration // from the start of the look
+	Latency time.Duration // from the start of the step to the last byte read
+	Phases  Phases
+	Bytes   int64
+	Message string // why it failed or was skipped, at most 500 bytes, no secrets; "" when it is OK
 }
 
 // Checker looks at one target. Check must return soon after ctx is done and
@@ -111,6 +130,13 @@ type Env struct {
 	Every   time.Duration // the check's interval
 	Timeout time.Duration // per attempt
 	Beats   *Beats        // heartbeats received so far; nil when there are none
+	// Variables gives the values that this process knows and no file holds, such as
+	// "site.code"; false while there is none. It is asked at each look, by many at
+	// once. Nil: there are none.
+	Variables func(name string) (Secret, bool)
+	// ProbeKey signs the requests of checks that ask for it and have no key of
+	// their own; "" when there is none.
+	ProbeKey Secret
 }
 
 // Check is one thing to look at.

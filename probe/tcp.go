@@ -18,6 +18,9 @@ type TCP struct {
 	// ReadLimit is how many bytes are read at most before an expectation counts as not met.
 	// Default 4KiB, range 1 to 1MiB.
 	ReadLimit Size `yaml:"read_limit,omitempty"`
+	// AllowLinkLocal lets the look reach link-local addresses and the metadata services of clouds, which no visitor can.
+	// Default false.
+	AllowLinkLocal bool `yaml:"allow_link_local,omitempty"`
 }
 
 // TCPExpect is what a server must say; every expectation given must be met

@@ -22,6 +22,9 @@ type TLS struct {
 	CAFile string `yaml:"ca_file,omitempty"`
 	// LatencyUnder is how long connecting and shaking hands may take together. Default: only the check's timeout counts.
 	LatencyUnder time.Duration `yaml:"latency_under,omitempty"`
+	// AllowLinkLocal lets the look reach link-local addresses and the metadata services of clouds, which no visitor can.
+	// Default false.
+	AllowLinkLocal bool `yaml:"allow_link_local,omitempty"`
 }
 
 // Target returns the address.
