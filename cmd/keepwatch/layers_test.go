@@ -19,6 +19,7 @@ var layers = map[string][]string{
 	"site/render":    {},
 	"site/originals": {},
 	"site/gallery":   {},
+	"site/guard":     {},
 	"site/access":    {"site/gallery"},
 	"site/answer":    {"site/gallery", "site/access", "site/intake", "site/render", "site/originals", "site/guard"},
 	"site/api":       {"site/gallery", "site/access", "site/answer", "site/intake", "site/render", "site/originals", "site/guard"},
