@@ -20,6 +20,7 @@ var layers = map[string][]string{
 	"site/originals": {},
 	"site/gallery":   {},
 	"site/guard":     {},
+	"site/intake":    {"site/gallery", "site/render", "site/originals"},
 	"site/access":    {"site/gallery"},
 	"site/answer":    {"site/gallery", "site/access", "site/intake", "site/render", "site/originals", "site/guard"},
 	"site/api":       {"site/gallery", "site/access", "site/answer", "site/intake", "site/render", "site/originals", "site/guard"},
@@ -66,6 +67,7 @@ var owners = map[string]string{
 	"github.com/wneessen/go-mail":     "alerting/email",
 	"go.etcd.io/bbolt":                "spool",
 	"github.com/invopop/jsonschema":   "config",
+	"github.com/bep/imagemeta":        "site/intake",
 }
 
 func TestLayers(t *testing.T) {
