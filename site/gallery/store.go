@@ -163,10 +163,11 @@ type EditFacts struct {
 	// Tags holds facts of all mentioned tags and of all tags on the photos, by id; a
 	// mentioned name that exists is here too.
 	Tags map[int64]TagFacts
-	// TagNames maps mentioned names, lower case, to ids of tags that exist.
+	// TagNames maps the Key of mentioned names to ids of tags that exist; a tag that is
+	// spelled exactly so wins over one that is alike.
 	TagNames map[string]int64
 	People   map[int64]Person // mentioned ids that exist
-	// PersonNames maps "first last", lower case, to ids of people that exist.
+	// PersonNames maps the Key of mentioned full names to ids of people that exist.
 	PersonNames map[string]int64
 	// Places holds the present location of each photo with its neighbours (also the
 	// siblings' parent), and the mentioned one, by id.

@@ -1,0 +1,421 @@
+package gallery
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Bounds of one request to edit.
+const (
+	MaxBatch    = 1000 // photos
+	MaxMentions = 100  // tags, people, names: of each
+)
+
+// EditRequest is what somebody wants to be changed on photos. Nil and zero fields
+// change nothing.
+type EditRequest struct {
+	IDs []int64 // of the photos, in the order of the request, each once
+
+	Title, Caption, Watermark, FileName *string
+	Camera, Aperture, Shutter, Exposure *string
+	Metering, Film, Process, FocalLength,
+	Zone *string
+
+	Taken                *time.Time // the zero time clears it
+	Rotation             *int       // 0, 90, 180 or 270
+	New, Flash, Deleted  *bool
+	Location             int64
+	LocationName         string
+	AddPeople, DelPeople []int64
+	PersonNames          []Person // ID 0
+	AddTags, DelTags     []int64
+	TagNames             []string
+
+	// Reread asks to read the file's own data again. Whoever can read files puts what
+	// was found into FromFile, by photo, before [Decide] is called.
+	Reread   bool
+	FromFile map[int64]FromFile
+}
+
+// FromFile is what a picture file says about itself; zero fields are not known.
+type FromFile struct {
+	Taken       time.Time
+	Zone        string
+	Orientation int
+	Shot        Shot
+	Position    Position
+}
+
+// Apply writes over p what was found, and leaves the rest.
+func (f FromFile) Apply(p *Photo) {
+	if !f.Taken.IsZero() {
+		p.Taken = f.Taken
+	}
+	if f.Orientation != 0 {
+		p.Orientation = f.Orientation
+	}
+	for _, t := range []struct {
+		to   *string
+		from string
+	}{
+		{&p.Zone, f.Zone}, {&p.Shot.Camera, f.Shot.Camera}, {&p.Shot.Aperture, f.Shot.Aperture},
+		{&p.Shot.Shutter, f.Shot.Shutter}, {&p.Shot.Exposure, f.Shot.Exposure}, {&p.Shot.Metering, f.Shot.Metering},
+		{&p.Shot.Film, f.Shot.Film}, {&p.Shot.Process, f.Shot.Process}, {&p.Shot.FocalLength, f.Shot.FocalLength},
+	} {
+		if t.from != "" {
+			*t.to = t.from
+		}
+	}
+	if f.Shot.Flash != nil {
+		p.Shot.Flash = f.Shot.Flash
+	}
+	if f.Position.Lat != nil && f.Position.Lon != nil {
+		p.Position.Lat, p.Position.Lon = f.Position.Lat, f.Position.Lon
+	}
+	if f.Position.Alt != nil {
+		p.Position.Alt = f.Position.Alt
+	}
+}
+
+// ParseEdit reads the parameters of a request to edit: img, which may be repeated,
+// and any of the changes. Every error is an InputError that names the parameter.
+func ParseEdit(values url.Values) (EditRequest, error) {
+	var r EditRequest
+	p := parser{values: values}
+	r.IDs = p.ids("img", MaxBatch)
+	r.Title = p.text("tit", MaxLong)
+	r.Caption = p.text("cap", MaxCaption)
+	r.Watermark = p.text("wmk", MaxMedium)
+	r.FileName = p.text("fil", MaxFileName)
+	r.Camera = p.text("cam", MaxShort)
+	r.Aperture = p.text("apt", MaxShort)
+	r.Shutter = p.text("sht", MaxShort)
+	r.Exposure = p.text("exp", MaxMedium)
+	r.Metering = p.text("met", MaxShort)
+	r.Film = p.text("flm", MaxShort)
+	r.Process = p.text("pcs", MaxShort)
+	r.FocalLength = p.text("foc", MaxMedium)
+	r.Zone = p.text("tz", MaxLong)
+	r.Taken = p.wall("ts")
+	r.Rotation = p.rotation("rot")
+	r.New, r.Flash, r.Deleted = p.flag("new"), p.flag("fls"), p.flag("del")
+	r.Location = p.id("loc")
+	r.LocationName = p.name("loc_fre", MaxMedium)
+	r.AddPeople, r.DelPeople = p.ids("ppl", MaxMentions), p.ids("ppl_del", MaxMentions)
+	for _, name := range p.names("ppl_fre", MaxPerson) {
+		r.PersonNames = append(r.PersonNames, PersonOf(name))
+	}
+	r.AddTags, r.DelTags = p.ids("tag", MaxMentions), p.ids("tag_del", MaxMentions)
+	r.TagNames = p.names("tag_fre", MaxMedium)
+	_, r.Reread = values["exf"]
+	p.seen("exf")
+	p.others()
+	if p.err != nil {
+		return EditRequest{}, p.err
+	}
+	return r, r.check()
+}
+
+// check refuses what is no request: no photo, no change, or a change and its opposite.
+func (r EditRequest) check() error {
+	switch {
+	case len(r.IDs) == 0:
+		return InputError{"img must name the photo to change"}
+	case r.empty():
+		return InputError{"name at least one thing to change"}
+	case overlap(r.AddTags, r.DelTags):
+		return InputError{"tag and tag_del name the same tag"}
+	case overlap(r.AddPeople, r.DelPeople):
+		return InputError{"ppl and ppl_del name the same person"}
+	case r.Location != 0 && r.LocationName != "":
+		return InputError{"loc and loc_fre exclude each other"}
+	}
+	return nil
+}
+
+func overlap(a, b []int64) bool {
+	return slices.ContainsFunc(a, func(id int64) bool { return slices.Contains(b, id) })
+}
+
+func (r EditRequest) empty() bool {
+	for _, s := range r.texts(&Photo{}) {
+		if s.from != nil {
+			return false
+		}
+	}
+	return r.Taken == nil && r.Rotation == nil && r.New == nil && r.Flash == nil && r.Deleted == nil &&
+		r.Location == 0 && r.LocationName == "" && !r.Reread &&
+		len(r.AddPeople)+len(r.DelPeople)+len(r.PersonNames)+len(r.AddTags)+len(r.DelTags)+len(r.TagNames) == 0
+}
+
+// Edit is the question to the store that goes with the request; [Decide] judges
+// the answer.
+func (r EditRequest) Edit(v Visitor, now time.Time) Edit {
+	return Edit{
+		IDs:  r.IDs,
+		Tags: slices.Concat(r.AddTags, r.DelTags), TagNames: r.TagNames,
+		People: slices.Concat(r.AddPeople, r.DelPeople), PersonNames: r.PersonNames,
+		Location: r.Location, LocationName: r.LocationName,
+		Ask: v.Asking(now),
+	}
+}
+
+// Asking says for whom facts are to be gathered.
+func (v Visitor) Asking(now time.Time) Asking {
+	return Asking{Writable: v.Writable(), Held: v.at(None), Now: now}
+}
+
+// UploadRequest is what goes with uploaded files: it holds for all of them and
+// overrides what the files say. Zero fields say nothing.
+type UploadRequest struct {
+	Tags               []int64
+	Taken              time.Time
+	Zone, Camera, Film string
+	Process, Watermark string
+	Location           int64
+	NewLocation        string // below Location, or below the root
+}
+
+// ParseUpload reads the parameters of an upload. Every error is an InputError that
+// names the parameter.
+func ParseUpload(values url.Values) (UploadRequest, error) {
+	p := parser{values: values}
+	text := func(name string, limit int) string {
+		if s := p.text(name, limit); s != nil {
+			return *s
+		}
+		return ""
+	}
+	r := UploadRequest{
+		Tags: p.ids("tag", MaxMentions), Zone: text("tz", MaxLong), Camera: text("cam", MaxShort), Film: text("flm", MaxShort),
+		Process: text("pcs", MaxShort), Watermark: text("wmk", MaxMedium),
+		Location: p.id("loc"), NewLocation: p.name("nlc", MaxMedium),
+	}
+	if t := p.wall("ts"); t != nil {
+		r.Taken = *t
+	}
+	p.others()
+	if p.err == nil && len(r.Tags) == 0 {
+		p.fail("tag must name at least one tag of your own")
+	}
+	if p.err != nil {
+		return UploadRequest{}, p.err
+	}
+	return r, nil
+}
+
+// PersonOf splits a full name: the last word is the last name.
+func PersonOf(name string) Person {
+	words := strings.Fields(name)
+	if len(words) == 0 {
+		return Person{}
+	}
+	return Person{First: strings.Join(words[:len(words)-1], " "), Last: words[len(words)-1]}
+}
+
+// Name is the full name of a person.
+func (p Person) Name() string { return strings.TrimSpace(p.First + " " + p.Last) }
+
+// parser reads values, remembers which names it knows, and keeps the first error.
+type parser struct {
+	values url.Values
+	known  []string
+	err    error
+}
+
+func (p *parser) seen(name string) { p.known = append(p.known, name) }
+
+func (p *parser) fail(format string, args ...any) {
+	if p.err == nil {
+		p.err = InputError{fmt.Sprintf(format, args...)}
+	}
+}
+
+// one returns the only value of a parameter.
+func (p *parser) one(name string) (string, bool) {
+	p.seen(name)
+	all := p.values[name]
+	if len(all) > 1 {
+		p.fail("%s may be given once", name)
+	}
+	if len(all) != 1 {
+		return "", false
+	}
+	return all[0], true
+}
+
+// clean takes away what no text of ours holds: control characters, save line ends
+// where lines are wanted, and space at the ends.
+func (p *parser) clean(name, s string, limit int) string {
+	if !utf8.ValidString(s) {
+		p.fail("%s is not text in UTF-8", name)
+		return ""
+	}
+	s = Clean(s)
+	if utf8.RuneCountInString(s) > limit {
+		p.fail("%s may have at most %d characters", name, limit)
+	}
+	return s
+}
+
+// Clean takes control characters, invisible direction marks and space at the ends
+// away from a text; line ends stay, as \n.
+func Clean(s string) string {
+	s = strings.ReplaceAll(s, "\r\n", "\n")
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if r == '\n' {
+			return r
+		}
+		if r == '\t' {
+			return ' '
+		}
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD")))
+}
+
+func (p *parser) text(name string, limit int) *string {
+	s, ok := p.one(name)
+	if !ok {
+		return nil
+	}
+	s = p.clean(name, s, limit)
+	return &s
+}
+
+// name is a text of one line that must not be empty where it is given; "" is not given.
+func (p *parser) name(name string, limit int) string {
+	s, ok := p.one(name)
+	if !ok {
+		return ""
+	}
+	return p.oneName(name, s, limit)
+}
+
+func (p *parser) oneName(name, s string, limit int) string {
+	s = strings.Join(strings.Fields(p.clean(name, s, limit)), " ")
+	if s == "" {
+		p.fail("%s must not be empty", name)
+	}
+	return s
+}
+
+// names returns the values of a repeated name, each once.
+func (p *parser) names(name string, limit int) []string {
+	p.seen(name)
+	if len(p.values[name]) > MaxMentions {
+		p.fail("%s may be given %d times at most", name, MaxMentions)
+		return nil
+	}
+	var out []string
+	for _, s := range p.values[name] {
+		s = p.oneName(name, s, limit)
+		if !slices.ContainsFunc(out, func(o string) bool { return Key(o) == Key(s) }) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func (p *parser) id(name string) int64 {
+	s, ok := p.one(name)
+	if !ok {
+		return 0
+	}
+	return p.oneID(name, s)
+}
+
+func (p *parser) oneID(name, s string) int64 {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n <= 0 {
+		p.fail("%s must be the number of one", name)
+		return 0
+	}
+	return n
+}
+
+// ids returns the values of a repeated number, each once.
+func (p *parser) ids(name string, limit int) []int64 {
+	p.seen(name)
+	if len(p.values[name]) > limit {
+		p.fail("%s may be given %d times at most", name, limit)
+		return nil
+	}
+	var out []int64
+	for _, s := range p.values[name] {
+		if n := p.oneID(name, s); !slices.Contains(out, n) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+func (p *parser) flag(name string) *bool {
+	s, ok := p.one(name)
+	if !ok {
+		return nil
+	}
+	if s != "true" && s != "false" {
+		p.fail("%s must be true or false", name)
+	}
+	yes := s == "true"
+	return &yes
+}
+
+func (p *parser) rotation(name string) *int {
+	s, ok := p.one(name)
+	if !ok {
+		return nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 || n > 270 || n%90 != 0 {
+		p.fail("%s must be 0, 90, 180 or 270", name)
+	}
+	return &n
+}
+
+func (p *parser) wall(name string) *time.Time {
+	s, ok := p.one(name)
+	if !ok {
+		return nil
+	}
+	t, err := ParseWall(s)
+	if err != nil {
+		p.fail(`%s must be a date and time like 2026-05-31 14:30:00`, name)
+	}
+	return &t
+}
+
+// ParseWall reads a wall time as people and cameras write it; "" is the zero time.
+// Seconds, or the time of day, may be missing.
+func ParseWall(s string) (time.Time, error) {
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{
+		"2006-01-02 15:04:05", "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02", "2006:01:02 15:04:05",
+	} {
+		if t, err := time.Parse(layout, s); err == nil && t.Year() >= 1000 {
+			return t.Truncate(time.Microsecond), nil
+		}
+	}
+	return time.Time{}, InputError{"write a date and time like 2026-05-31 14:30:00"}
+}
+
+// others complains about parameters that nobody asked for.
+func (p *parser) others() {
+	for name := range p.values {
+		if !slices.Contains(p.known, name) {
+			p.fail("there is no such parameter; the known ones are %s", strings.Join(p.known, ", "))
+		}
+	}
+}
