@@ -104,7 +104,7 @@ func TestNamesNeverBecomePaths(t *testing.T) {
 	}
 	// A link out of the directory is not followed.
 	name := strings.Repeat("ab", 32)
-	if err := errors.Join(os.Mkdir(filepath.Join(dir, "ab"), 0o700), os.Symlink(outside, filepath.Join(dir, "ab", name+".jpg"))); err != nil {
+	if err := os.Symlink(outside, filepath.Join(dir, "ab", name+".jpg")); err != nil {
 		t.Fatal(err)
 	}
 	if o, err := d.Open(t.Context(), name); err == nil {
