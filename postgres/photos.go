@@ -7,10 +7,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"keepwatch/site"
+	"keepwatch/site/gallery"
 )
 
-// Photos remembers what the image site must know. It implements [site.Store].
+// Photos remembers what the image site must know. It implements the interfaces of package gallery.
 type Photos struct{ DB *DB }
 
 const sqlGrants = `
@@ -29,8 +29,8 @@ type grantRow struct {
 	Expires *time.Time
 }
 
-func (r grantRow) grant() site.Grant {
-	g := site.Grant{Token: r.Hash, Tag: site.Tag{ID: r.TagID, Name: r.TagName}, Level: levelOf(r.Level)}
+func (r grantRow) grant() gallery.Grant {
+	g := gallery.Grant{Token: r.Hash, Tag: gallery.Ref{ID: r.TagID, Name: r.TagName}, Level: levelOf(r.Level)}
 	if r.Expires != nil {
 		g.Expires = *r.Expires
 	}
@@ -38,10 +38,10 @@ func (r grantRow) grant() site.Grant {
 }
 
 // levelOf reads a stored level: 4 is what an older site called write.
-func levelOf(stored int16) site.Level { return min(site.Level(stored), site.Write) }
+func levelOf(stored int16) gallery.Level { return min(gallery.Level(stored), gallery.Write) }
 
-// Grants implements [site.Store].
-func (p Photos) Grants(ctx context.Context, hashes [][]byte) ([]site.Grant, error) {
+// Grants implements the interfaces of package gallery.
+func (p Photos) Grants(ctx context.Context, hashes [][]byte) ([]gallery.Grant, error) {
 	rows, err := p.DB.pool.Query(ctx, sqlGrants, pgx.NamedArgs{"hashes": hashes, "limit": len(hashes)})
 	if err != nil {
 		return nil, translate(err)
@@ -50,7 +50,7 @@ func (p Photos) Grants(ctx context.Context, hashes [][]byte) ([]site.Grant, erro
 	if err != nil {
 		return nil, translate(err)
 	}
-	grants := make([]site.Grant, len(found))
+	grants := make([]gallery.Grant, len(found))
 	for i, r := range found {
 		grants[i] = r.grant()
 	}
@@ -59,11 +59,17 @@ func (p Photos) Grants(ctx context.Context, hashes [][]byte) ([]site.Grant, erro
 
 const sqlPhoto = `
 SELECT
-    p.id, p.content, p.file_name, p.bytes, p.width, p.height, p.title, p.caption, p.taken, p.added,
-    ARRAY(SELECT x.tag_id FROM photo_tag AS x WHERE x.photo_id = p.id ORDER BY x.tag_id) AS tags
+    p.id, p.content, p.file_name, p.bytes, p.width, p.height, p.title, p.caption, p.taken, p.added, p.deleted,
+    ARRAY(SELECT x.tag_id FROM photo_tag AS x WHERE x.photo_id = p.id ORDER BY x.tag_id) AS tags,
+    ARRAY(
+        SELECT g.name
+        FROM photo_tag AS x
+        JOIN tag AS g ON g.id = x.tag_id
+        WHERE x.photo_id = p.id
+        ORDER BY x.tag_id
+    ) AS tag_names
 FROM photo AS p
-WHERE p.id = @id
-    AND p.deleted IS NULL`
+WHERE p.id = @id`
 
 type photoRow struct {
 	ID       int64
@@ -76,13 +82,21 @@ type photoRow struct {
 	Caption  string
 	Taken    *time.Time
 	Added    time.Time
+	Deleted  *time.Time
 	Tags     []int64
+	TagNames []string
 }
 
-func (r photoRow) photo() site.Photo {
-	photo := site.Photo{
+func (r photoRow) photo() gallery.Photo {
+	photo := gallery.Photo{
 		ID: r.ID, Content: r.Content, FileName: r.FileName, Bytes: r.Bytes, Width: r.Width, Height: r.Height,
-		Title: r.Title, Caption: r.Caption, Added: r.Added, Tags: r.Tags,
+		Title: r.Title, Caption: r.Caption, Added: r.Added,
+	}
+	if r.Deleted != nil {
+		photo.Deleted = *r.Deleted
+	}
+	for i, id := range r.Tags {
+		photo.Tags = append(photo.Tags, gallery.Ref{ID: id, Name: r.TagNames[i]})
 	}
 	if r.Taken != nil {
 		photo.Taken = *r.Taken
@@ -90,35 +104,42 @@ func (r photoRow) photo() site.Photo {
 	return photo
 }
 
-// Photo implements [site.Store].
-func (p Photos) Photo(ctx context.Context, id int64) (site.Photo, error) {
+// Photo implements the interfaces of package gallery.
+func (p Photos) Photo(ctx context.Context, id int64) (gallery.Photo, error) {
 	rows, err := p.DB.pool.Query(ctx, sqlPhoto, pgx.NamedArgs{"id": id})
 	if err != nil {
-		return site.Photo{}, translate(err)
+		return gallery.Photo{}, translate(err)
 	}
 	row, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[photoRow])
 	if errors.Is(err, pgx.ErrNoRows) {
-		return site.Photo{}, site.ErrNotFound
+		return gallery.Photo{}, gallery.ErrNotFound
 	}
 	if err != nil {
-		return site.Photo{}, translate(err)
+		return gallery.Photo{}, translate(err)
 	}
 	return row.photo(), nil
 }
 
 const sqlPhotos = `
 SELECT
-    p.id, p.content, p.file_name, p.bytes, p.width, p.height, p.title, p.caption, p.taken, p.added,
-    ARRAY(SELECT x.tag_id FROM photo_tag AS x WHERE x.photo_id = p.id ORDER BY x.tag_id) AS tags
+    p.id, p.content, p.file_name, p.bytes, p.width, p.height, p.title, p.caption, p.taken, p.added, p.deleted,
+    ARRAY(SELECT x.tag_id FROM photo_tag AS x WHERE x.photo_id = p.id ORDER BY x.tag_id) AS tags,
+    ARRAY(
+        SELECT g.name
+        FROM photo_tag AS x
+        JOIN tag AS g ON g.id = x.tag_id
+        WHERE x.photo_id = p.id
+        ORDER BY x.tag_id
+    ) AS tag_names
 FROM photo AS p
 WHERE p.deleted IS NULL
     AND EXISTS (SELECT FROM photo_tag AS x WHERE x.photo_id = p.id AND x.tag_id = ANY(@tags))
 ORDER BY p.id DESC
 LIMIT @limit`
 
-// Photos implements [site.Store].
-func (p Photos) Photos(ctx context.Context, tags []int64, limit int) ([]site.Photo, error) {
-	rows, err := p.DB.pool.Query(ctx, sqlPhotos, pgx.NamedArgs{"tags": tags, "limit": limit})
+// Photos implements the interfaces of package gallery.
+func (p Photos) Find(ctx context.Context, f gallery.Filter) ([]gallery.Photo, error) {
+	rows, err := p.DB.pool.Query(ctx, sqlPhotos, pgx.NamedArgs{"tags": f.Tags, "limit": f.Limit})
 	if err != nil {
 		return nil, translate(err)
 	}
@@ -126,7 +147,7 @@ func (p Photos) Photos(ctx context.Context, tags []int64, limit int) ([]site.Pho
 	if err != nil {
 		return nil, translate(err)
 	}
-	photos := make([]site.Photo, len(found))
+	photos := make([]gallery.Photo, len(found))
 	for i, r := range found {
 		photos[i] = r.photo()
 	}
@@ -153,18 +174,18 @@ SELECT made.hash, g.id AS tag_id, g.name AS tag_name, made.level, made.expires
 FROM made
 JOIN tag AS g ON g.id = made.tag_id`
 
-// Redeem implements [site.Store].
-func (p Photos) Redeem(ctx context.Context, r site.Redemption) (site.Grant, error) {
+// Redeem implements the interfaces of package gallery.
+func (p Photos) Redeem(ctx context.Context, r gallery.Redemption) (gallery.Grant, error) {
 	rows, err := p.DB.pool.Query(ctx, sqlRedeem, pgx.NamedArgs{"code": r.Code, "hash": r.Token, "now": r.Now})
 	if err != nil {
-		return site.Grant{}, translate(err)
+		return gallery.Grant{}, translate(err)
 	}
 	row, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[grantRow])
 	if errors.Is(err, pgx.ErrNoRows) {
-		return site.Grant{}, site.ErrCode
+		return gallery.Grant{}, gallery.ErrCode
 	}
 	if err != nil {
-		return site.Grant{}, translate(err)
+		return gallery.Grant{}, translate(err)
 	}
 	return row.grant(), nil
 }
@@ -179,13 +200,13 @@ SELECT
         LIMIT 1
     ), '') AS code`
 
-// Welcome implements [site.Store].
-func (p Photos) Welcome(ctx context.Context) (site.Welcome, error) {
+// Welcome implements the interfaces of package gallery.
+func (p Photos) Welcome(ctx context.Context) (gallery.Welcome, error) {
 	rows, err := p.DB.pool.Query(ctx, sqlWelcome)
 	if err != nil {
-		return site.Welcome{}, translate(err)
+		return gallery.Welcome{}, translate(err)
 	}
-	w, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[site.Welcome])
+	w, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[gallery.Welcome])
 	return w, translate(err)
 }
 
@@ -209,9 +230,9 @@ INSERT INTO photo_tag (photo_id, tag_id)
 SELECT id, @tag
 FROM made`
 
-// Seed implements [site.Store]. Of two that seed at once the second waits at the
+// Seed implements the interfaces of package gallery. Of two that seed at once the second waits at the
 // tag's unique name and then stores nothing.
-func (p Photos) Seed(ctx context.Context, s site.Seed) error {
+func (p Photos) Seed(ctx context.Context, s gallery.Seed) error {
 	return p.DB.tx(ctx, func(tx pgx.Tx) error {
 		var tag int64
 		err := tx.QueryRow(ctx, sqlSeedTag, pgx.NamedArgs{"name": s.Tag}).Scan(&tag)
@@ -234,7 +255,7 @@ func (p Photos) Seed(ctx context.Context, s site.Seed) error {
 	})
 }
 
-func seedArgs(p site.Photo, tag int64, now time.Time) pgx.NamedArgs {
+func seedArgs(p gallery.Photo, tag int64, now time.Time) pgx.NamedArgs {
 	var taken *time.Time
 	if !p.Taken.IsZero() {
 		taken = &p.Taken

@@ -13,15 +13,15 @@ import (
 
 	"keepwatch/postgres"
 	"keepwatch/postgres/pgtest"
-	"keepwatch/site"
+	"keepwatch/site/gallery"
 )
 
 var siteNow = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-func seedOf(tag, code string, level site.Level, names ...string) site.Seed {
-	s := site.Seed{Now: siteNow, Tag: tag, Level: level, Code: code}
+func seedOf(tag, code string, level gallery.Level, names ...string) gallery.Seed {
+	s := gallery.Seed{Now: siteNow, Tag: tag, Level: level, Code: code}
 	for i, name := range names {
-		s.Photos = append(s.Photos, site.Photo{
+		s.Photos = append(s.Photos, gallery.Photo{
 			Content: strings.Repeat(string("0123456789abcdef"[i]), 64), FileName: name, Bytes: 10, Width: 30, Height: 20,
 			Title: "Title of " + name, Taken: time.Date(2026, 1, 5, 9, 30, 0, 0, time.UTC),
 		})
@@ -35,14 +35,14 @@ func TestPhotosSeedAndRead(t *testing.T) {
 	t.Parallel()
 	p := postgres.Photos{DB: pgtest.New(t)}
 	ctx := t.Context()
-	if w, err := p.Welcome(ctx); err != nil || w != (site.Welcome{Empty: true}) {
+	if w, err := p.Welcome(ctx); err != nil || w != (gallery.Welcome{Empty: true}) {
 		t.Fatalf("an empty site: %+v, %v", w, err)
 	}
 	// Two machines start at once: one seed counts.
 	var wg sync.WaitGroup
 	for _, code := range []string{"AAAAAAAA", "BBBBBBBB", "CCCCCCCC"} {
 		wg.Go(func() {
-			if err := p.Seed(ctx, seedOf("samples", code, site.Read, "a.jpg", "b.jpg")); err != nil {
+			if err := p.Seed(ctx, seedOf("samples", code, gallery.Read, "a.jpg", "b.jpg")); err != nil {
 				t.Error(err)
 			}
 		})
@@ -52,11 +52,11 @@ func TestPhotosSeedAndRead(t *testing.T) {
 	if err != nil || w.Empty || len(w.Code) != 8 {
 		t.Fatalf("after the seed: %+v, %v", w, err)
 	}
-	grant, err := p.Redeem(ctx, site.Redemption{Code: w.Code, Token: token('t'), Now: siteNow})
+	grant, err := p.Redeem(ctx, gallery.Redemption{Code: w.Code, Token: token('t'), Now: siteNow})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := site.Grant{Token: token('t'), Tag: site.Tag{ID: grant.Tag.ID, Name: "samples"}, Level: site.Read}
+	want := gallery.Grant{Token: token('t'), Tag: gallery.Ref{ID: grant.Tag.ID, Name: "samples"}, Level: gallery.Read}
 	if diff := cmp.Diff(want, grant); diff != "" {
 		t.Errorf("grant (-want +got):\n%s", diff)
 	}
@@ -64,31 +64,31 @@ func TestPhotosSeedAndRead(t *testing.T) {
 		t.Errorf("after the first login the code is still told: %+v, %v", w, err)
 	}
 	grants, err := p.Grants(ctx, [][]byte{token('x'), token('t')})
-	if diff := cmp.Diff([]site.Grant{want}, grants); diff != "" || err != nil {
+	if diff := cmp.Diff([]gallery.Grant{want}, grants); diff != "" || err != nil {
 		t.Errorf("grants %v (-want +got):\n%s", err, diff)
 	}
-	photos, err := p.Photos(ctx, []int64{grant.Tag.ID}, 10)
+	photos, err := p.Find(ctx, gallery.Filter{Tags: []int64{grant.Tag.ID}, Order: gallery.Newest, Limit: 10})
 	if err != nil || len(photos) != 2 || photos[0].FileName != "b.jpg" || photos[0].ID <= photos[1].ID {
 		t.Fatalf("photos %+v, %v; want b.jpg and a.jpg once each", photos, err)
 	}
 	wantPhoto := seedOf("", "", 0, "a.jpg").Photos[0]
-	wantPhoto.ID, wantPhoto.Added, wantPhoto.Tags = photos[1].ID, siteNow, []int64{grant.Tag.ID}
+	wantPhoto.ID, wantPhoto.Added, wantPhoto.Tags = photos[1].ID, siteNow, []gallery.Ref{{ID: grant.Tag.ID, Name: "samples"}}
 	one, err := p.Photo(ctx, photos[1].ID)
 	if diff := cmp.Diff(wantPhoto, one); diff != "" || err != nil {
 		t.Errorf("photo %v (-want +got):\n%s", err, diff)
 	}
-	if got, err := p.Photos(ctx, []int64{grant.Tag.ID}, 1); err != nil || len(got) != 1 {
+	if got, err := p.Find(ctx, gallery.Filter{Tags: []int64{grant.Tag.ID}, Order: gallery.Newest, Limit: 1}); err != nil || len(got) != 1 {
 		t.Errorf("limit 1: %d, %v", len(got), err)
 	}
-	if got, err := p.Photos(ctx, []int64{grant.Tag.ID + 1}, 10); err != nil || len(got) != 0 {
+	if got, err := p.Find(ctx, gallery.Filter{Tags: []int64{grant.Tag.ID + 1}, Limit: 10}); err != nil || len(got) != 0 {
 		t.Errorf("another tag sees %d photos, %v", len(got), err)
 	}
 	for _, id := range []int64{0, 99999, -1} {
-		if _, err := p.Photo(ctx, id); !errors.Is(err, site.ErrNotFound) {
+		if _, err := p.Photo(ctx, id); !errors.Is(err, gallery.ErrNotFound) {
 			t.Errorf("photo %d: %v, want ErrNotFound", id, err)
 		}
 	}
-	if _, err := p.Redeem(ctx, site.Redemption{Code: "UNKNOWN", Token: token('u'), Now: siteNow}); !errors.Is(err, site.ErrCode) {
+	if _, err := p.Redeem(ctx, gallery.Redemption{Code: "UNKNOWN", Token: token('u'), Now: siteNow}); !errors.Is(err, gallery.ErrCode) {
 		t.Errorf("an unknown code: %v", err)
 	}
 }
@@ -97,7 +97,7 @@ func TestPhotosSeedAndRead(t *testing.T) {
 func TestPhotosSeedIsWhole(t *testing.T) {
 	t.Parallel()
 	p := postgres.Photos{DB: pgtest.New(t)}
-	bad := seedOf("samples", "AAAAAAAA", site.Read, "a.jpg", "b.jpg")
+	bad := seedOf("samples", "AAAAAAAA", gallery.Read, "a.jpg", "b.jpg")
 	bad.Photos[1].Bytes = 0 // refused by the table
 	if err := p.Seed(t.Context(), bad); err == nil {
 		t.Fatal("a bad seed was stored")
@@ -114,7 +114,7 @@ func TestPhotosRedeemIsExact(t *testing.T) {
 	dsn := pgtest.DSN(t)
 	p := postgres.Photos{DB: pgtest.Open(t, dsn)}
 	ctx := t.Context()
-	if err := p.Seed(ctx, seedOf("samples", "FIRST", site.Download, "a.jpg")); err != nil {
+	if err := p.Seed(ctx, seedOf("samples", "FIRST", gallery.Download, "a.jpg")); err != nil {
 		t.Fatal(err)
 	}
 	conn, err := pgx.Connect(ctx, dsn)
@@ -133,11 +133,11 @@ func TestPhotosRedeemIsExact(t *testing.T) {
 	var won atomic.Int64
 	for i := range 60 {
 		wg.Go(func() {
-			_, err := p.Redeem(ctx, site.Redemption{Code: "THREE", Token: token(byte('0' + i)), Now: siteNow})
+			_, err := p.Redeem(ctx, gallery.Redemption{Code: "THREE", Token: token(byte('0' + i)), Now: siteNow})
 			switch {
 			case err == nil:
 				won.Add(1)
-			case !errors.Is(err, site.ErrCode):
+			case !errors.Is(err, gallery.ErrCode):
 				t.Error(err)
 			}
 		})
@@ -146,29 +146,29 @@ func TestPhotosRedeemIsExact(t *testing.T) {
 	if won.Load() != 3 {
 		t.Errorf("%d of 60 racing logins won, want 3", won.Load())
 	}
-	g, err := p.Redeem(ctx, site.Redemption{Code: "HOUR", Token: token('h'), Now: siteNow.Add(time.Hour - time.Second)})
-	if err != nil || g.Level != site.Write {
+	g, err := p.Redeem(ctx, gallery.Redemption{Code: "HOUR", Token: token('h'), Now: siteNow.Add(time.Hour - time.Second)})
+	if err != nil || g.Level != gallery.Write {
 		t.Errorf("within its hour: %+v, %v; want level write (4 is an old name of it)", g, err)
 	}
 	for _, late := range []time.Duration{time.Hour, 2 * time.Hour} {
-		if _, err := p.Redeem(ctx, site.Redemption{Code: "HOUR", Token: token('l'), Now: siteNow.Add(late)}); !errors.Is(err, site.ErrCode) {
+		if _, err := p.Redeem(ctx, gallery.Redemption{Code: "HOUR", Token: token('l'), Now: siteNow.Add(late)}); !errors.Is(err, gallery.ErrCode) {
 			t.Errorf("after %v: %v, want ErrCode", late, err)
 		}
 	}
 	if got, err := p.Grants(ctx, [][]byte{token('h')}); err != nil || len(got) != 1 {
 		t.Errorf("the token of an expired code: %d, %v; want it to live on", len(got), err)
 	}
-	photos, err := p.Photos(ctx, []int64{g.Tag.ID}, 5)
+	photos, err := p.Find(ctx, gallery.Filter{Tags: []int64{g.Tag.ID}, Limit: 5})
 	if err != nil || len(photos) != 1 {
 		t.Fatalf("photos %v, %v", photos, err)
 	}
 	if _, err := conn.Exec(ctx, "UPDATE photo SET deleted = $1", siteNow); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Photo(ctx, photos[0].ID); !errors.Is(err, site.ErrNotFound) {
-		t.Errorf("a deleted photo: %v, want ErrNotFound", err)
+	if got, err := p.Photo(ctx, photos[0].ID); err != nil || !got.Deleted.Equal(siteNow) {
+		t.Errorf("a deleted photo: %v, %v; want it with the time", got.Deleted, err)
 	}
-	if got, err := p.Photos(ctx, []int64{g.Tag.ID}, 5); err != nil || len(got) != 0 {
+	if got, err := p.Find(ctx, gallery.Filter{Tags: []int64{g.Tag.ID}, Limit: 5}); err != nil || len(got) != 0 {
 		t.Errorf("deleted photos listed: %v, %v", got, err)
 	}
 }

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"keepwatch/site/access"
+	"keepwatch/site/gallery"
 )
 
 const (
@@ -33,8 +36,8 @@ func newHealth(s *Site) *health {
 	return &health{parts: []*part{
 		// While the database is away known visitors go on seeing pictures; taking all
 		// site processes out of the balancer would be the worse outage.
-		{name: "database", mayBeAway: staleFor, check: func(ctx context.Context) error {
-			if _, err := s.store.Photo(ctx, 0); !errors.Is(err, ErrNotFound) { // no photo has the id 0
+		{name: "database", mayBeAway: access.StaleFor, check: func(ctx context.Context) error {
+			if _, err := s.store.Photo(ctx, 0); !errors.Is(err, gallery.ErrNotFound) { // no photo has the id 0
 				return err
 			}
 			return nil

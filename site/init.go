@@ -10,12 +10,15 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"keepwatch/site/gallery"
 	"keepwatch/site/originals"
+	"keepwatch/site/picture"
 )
 
 const (
 	sampleTag     = "samples"
 	sampleQuality = 90
+	warmEdge      = 640 // what the gallery shows first
 )
 
 // Init fills an empty site with pictures that the program draws itself, and with
@@ -29,13 +32,13 @@ func (s *Site) Init(ctx context.Context) (code string, err error) {
 		return "", fmt.Errorf("look at the site: %w", err)
 	}
 	if !w.Empty {
-		return FormatCode(w.Code), nil
+		return gallery.FormatCode(w.Code), nil
 	}
 	photos, err := s.drawSamples(ctx)
 	if err != nil {
 		return "", err
 	}
-	seed := Seed{Now: time.Now().UTC(), Tag: sampleTag, Level: Read, Code: NewCode(), Photos: photos}
+	seed := gallery.Seed{Now: time.Now().UTC(), Tag: sampleTag, Level: gallery.Read, Code: gallery.NewCode(), Photos: photos}
 	if err := s.store.Seed(ctx, seed); err != nil {
 		return "", fmt.Errorf("store the sample pictures: %w", err)
 	}
@@ -46,15 +49,15 @@ func (s *Site) Init(ctx context.Context) (code string, err error) {
 	}
 	s.log.Info("sample pictures stored", "pictures", len(photos))
 	s.warm(ctx, photos)
-	return FormatCode(w.Code), nil
+	return gallery.FormatCode(w.Code), nil
 }
 
 // warm renders what the first visitor of the gallery will ask for, one picture
 // after another so that the pool stays free. It may fail: they are then rendered
 // when they are asked for.
-func (s *Site) warm(ctx context.Context, photos []Photo) {
+func (s *Site) warm(ctx context.Context, photos []gallery.Photo) {
 	for _, p := range photos {
-		rd, err := s.render.Get(ctx, s.picture(p), galleryEdge)
+		rd, err := s.render.Get(ctx, picture.Of(p, s.originals), warmEdge)
 		if err != nil {
 			s.log.Warn("sample picture not rendered", "content", p.Content, "err", err)
 			continue
@@ -64,9 +67,9 @@ func (s *Site) warm(ctx context.Context, photos []Photo) {
 }
 
 // drawSamples draws the pictures, a few at once, and puts them among the originals.
-func (s *Site) drawSamples(ctx context.Context) ([]Photo, error) {
+func (s *Site) drawSamples(ctx context.Context) ([]gallery.Photo, error) {
 	all := samples()
-	photos := make([]Photo, len(all))
+	photos := make([]gallery.Photo, len(all))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(1, runtime.GOMAXPROCS(0)))
 	for i, sample := range all {
@@ -79,23 +82,23 @@ func (s *Site) drawSamples(ctx context.Context) ([]Photo, error) {
 	return photos, group.Wait()
 }
 
-func (s *Site) drawSample(ctx context.Context, sample sample) (Photo, error) {
+func (s *Site) drawSample(ctx context.Context, sample sample) (gallery.Photo, error) {
 	if err := ctx.Err(); err != nil {
-		return Photo{}, err
+		return gallery.Photo{}, err
 	}
 	img := sample.draw(s.sampleEdge, s.sampleEdge*2/3)
 	var file bytes.Buffer
 	if err := jpeg.Encode(&file, img, &jpeg.Options{Quality: sampleQuality}); err != nil {
-		return Photo{}, fmt.Errorf("encode sample picture: %w", err)
+		return gallery.Photo{}, fmt.Errorf("encode sample picture: %w", err)
 	}
 	content, size, err := originals.Content(bytes.NewReader(file.Bytes()))
 	if err != nil {
-		return Photo{}, err
+		return gallery.Photo{}, err
 	}
 	if err := s.originals.Put(ctx, content, bytes.NewReader(file.Bytes())); err != nil {
-		return Photo{}, fmt.Errorf("keep sample picture: %w", err)
+		return gallery.Photo{}, fmt.Errorf("keep sample picture: %w", err)
 	}
-	return Photo{
+	return gallery.Photo{
 		Content: content, FileName: sample.name, Bytes: size, Width: img.Rect.Dx(), Height: img.Rect.Dy(),
 		Title: sample.title, Caption: sample.caption,
 	}, nil

@@ -25,9 +25,9 @@ type failures struct {
 
 func newFailures() *failures { return &failures{table: newLRU[[]int64](failClients)} }
 
-// try takes a place for a client. When there is none it returns how long to
+// Try takes a place for a client. When there is none it returns how long to
 // wait, always positive, and counts nothing.
-func (f *failures) try(client netip.Addr, now time.Time) (giveBack func(), wait time.Duration) {
+func (f *failures) Try(client netip.Addr, now time.Time) (giveBack func(), wait time.Duration) {
 	keys := [2]string{prefix(client, 32, 64), prefix(client, 24, 48)}
 	limits := [2]int{failNarrow, failWide}
 	at := now.UnixNano()

@@ -14,9 +14,24 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"keepwatch/site/access"
+	"keepwatch/site/gallery"
+	"keepwatch/site/picture"
 )
 
 func code(text string) url.Values { return url.Values{"rc": {text}} }
+
+// tokenReply is what a login answers.
+type tokenReply struct {
+	Tags []tagReply `json:"tags"`
+}
+
+type tagReply struct {
+	ID    int64         `json:"id"`
+	Name  string        `json:"tag"`
+	Level gallery.Level `json:"lvl"`
+}
 
 func cookieOf(t *testing.T, w *httptest.ResponseRecorder) *http.Cookie {
 	t.Helper()
@@ -38,7 +53,7 @@ func TestCodeLogin(t *testing.T) {
 		t.Errorf("content type %q", got)
 	}
 	c := cookieOf(t, w)
-	if !validSecret(c.Value) || len(c.Value) != 22 {
+	if !access.ValidSecret(c.Value) || len(c.Value) != 22 {
 		t.Errorf("the token is %q, want 128 bits in base64url", c.Value)
 	}
 	want := "token=" + c.Value + "; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax"
@@ -85,7 +100,6 @@ func TestBadLogins(t *testing.T) {
 		"empty":     {code(""), 403, `{"error":{"code":"code","message":"this code is not valid"}}`},
 		"no verb":   {url.Values{}, 400, `{"error":{"code":"verb","message":"give exactly one of rc, new and del"}}`},
 		"two verbs": {url.Values{"rc": {"a"}, "del": {"b"}}, 400, `{"error":{"code":"verb","message":"give exactly one of rc, new and del"}}`},
-		"new":       {url.Values{"new": {"1"}}, 501, `{"error":{"code":"not_yet","message":"this site does not make or delete codes yet"}}`},
 		"too long":  {code(strings.Repeat("A", 9000)), 400, `{"error":{"code":"form","message":"the form cannot be read"}}`},
 	}
 	for name, tt := range tests {
@@ -119,7 +133,7 @@ func TestLoginForm(t *testing.T) {
 	token := cookieOf(t, w).Value
 	home := b.get(http.MethodGet, "/", token)
 	text := home.Body.String()
-	for _, want := range []string{"<title>", `width="640" height="427"`, "/img/640/1.jpg?v=" + version(b.store.photos[1]), "&lt;b&gt;&#34;Title&#34;&lt;/b&gt;", "Log out"} {
+	for _, want := range []string{"<title>", `width="640" height="427"`, "/img/640/1.jpg?v=" + picture.Version(b.store.photos[1]), "&lt;b&gt;&#34;Title&#34;&lt;/b&gt;", "Log out"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the gallery lacks %q:\n%s", want, text)
 		}
@@ -151,8 +165,8 @@ func TestDoorAndStyle(t *testing.T) {
 			t.Errorf("policy %q", got)
 		}
 	}
-	css := b.get(http.MethodGet, b.style, "")
-	if css.Code != 200 || css.Body.String() != string(style) || css.Header().Get("Content-Type") != "text/css; charset=utf-8" {
+	css := b.get(http.MethodGet, b.pages.Style(), "")
+	if css.Code != 200 || !strings.Contains(css.Body.String(), "color-scheme") || css.Header().Get("Content-Type") != "text/css; charset=utf-8" {
 		t.Errorf("style: %d %v", css.Code, css.Header())
 	}
 	if got := b.get(http.MethodGet, "/nothing", "").Code; got != 404 {
@@ -244,7 +258,7 @@ func TestFailureWindow(t *testing.T) {
 	f := newFailures()
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	addr := netip.MustParseAddr
-	fail := func(a string, at time.Time) time.Duration { _, wait := f.try(addr(a), at); return wait }
+	fail := func(a string, at time.Time) time.Duration { _, wait := f.Try(addr(a), at); return wait }
 	for i := range 10 {
 		if wait := fail("192.0.2.1", now.Add(time.Duration(i)*time.Minute)); wait != 0 {
 			t.Fatalf("try %d waits %v", i, wait)
@@ -267,7 +281,7 @@ func TestFailureWindow(t *testing.T) {
 	g := newFailures()
 	stopped := 0
 	for i := range 250 {
-		if _, wait := g.try(addr("198.51.100."+strconv.Itoa(i)), now); wait > 0 {
+		if _, wait := g.Try(addr("198.51.100."+strconv.Itoa(i)), now); wait > 0 {
 			stopped++
 		}
 	}
@@ -276,7 +290,7 @@ func TestFailureWindow(t *testing.T) {
 	}
 	six := newFailures()
 	for i := range 11 {
-		_, wait := six.try(addr(fmt.Sprintf("2001:db8::%x", i+1)), now)
+		_, wait := six.Try(addr(fmt.Sprintf("2001:db8::%x", i+1)), now)
 		if (wait > 0) != (i == 10) {
 			t.Errorf("IPv6 try %d waits %v", i, wait)
 		}
@@ -290,58 +304,12 @@ func TestFailureWindow(t *testing.T) {
 	}
 }
 
-func TestNormaliseCode(t *testing.T) {
-	t.Parallel()
-	for in, want := range map[string]string{
-		"ABCD-EFGH": "ABCDEFGH", " abcd efgh ": "ABCDEFGH", "oil-OIL": "011011", "01234567": "01234567",
-		"": "", "a;b": "", "ä": "", "a\x00b": "", strings.Repeat("a", 65): "", strings.Repeat("a-", 5000): "",
-	} {
-		if got := NormaliseCode(in); got != want {
-			t.Errorf("%q: got %q, want %q", in, got, want)
-		}
-	}
-	seen := map[string]bool{}
-	for range 1000 {
-		c := NewCode()
-		if NormaliseCode(FormatCode(c)) != c || len(c) != 8 || seen[c] {
-			t.Fatalf("code %q", c)
-		}
-		seen[c] = true
-	}
-}
-
-func FuzzNormaliseCode(f *testing.F) {
-	f.Add("ABCD-EFGH")
-	f.Add("o0 iIl1")
-	f.Fuzz(func(t *testing.T, in string) {
-		out := NormaliseCode(in)
-		if NormaliseCode(out) != out || len(out) > maxCode {
-			t.Errorf("%q became %q, and that becomes %q", in, out, NormaliseCode(out))
-		}
-	})
-}
-
-func FuzzParseTokens(f *testing.F) {
-	f.Add(readSecret + ":" + readSecret + "::x")
-	f.Add(manyTokens(40))
-	f.Fuzz(func(t *testing.T, in string) {
-		out, err := parseTokens(in)
-		if len(out) > maxTokens || (err != nil && out != nil) {
-			t.Errorf("%d tokens, %v", len(out), err)
-		}
-		again, err2 := parseTokens(strings.Join(out, ":"))
-		if diff := cmp.Diff(out, again); diff != "" || err2 != nil {
-			t.Errorf("read back: %v %s", err2, diff)
-		}
-	})
-}
-
 func TestCookieKeepsWhatIsStillGood(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
 	w := b.post("/servlet/token", code("ABCDEFGH"), "Cookie", "token="+strings.Join([]string{otherSecret, expiredSecret, "nobody-knows-this-token"}, ":"))
 	got := strings.Split(cookieOf(t, w).Value, ":")
-	if len(got) != 2 || got[0] != otherSecret || !validSecret(got[1]) {
+	if len(got) != 2 || got[0] != otherSecret || !access.ValidSecret(got[1]) {
 		t.Errorf("the cookie holds %q, want the other tag's token and a new one", got)
 	}
 	// At most 32, the oldest go.
@@ -350,8 +318,8 @@ func TestCookieKeepsWhatIsStillGood(t *testing.T) {
 		w := b.post("/servlet/token", code("ABCDEFGH"), "Cookie", "token="+value)
 		value = cookieOf(t, w).Value
 	}
-	if n := strings.Count(value, ":") + 1; n != maxTokens {
-		t.Errorf("%d tokens in the cookie, want %d", n, maxTokens)
+	if n := strings.Count(value, ":") + 1; n != 32 {
+		t.Errorf("%d tokens in the cookie, want %d", n, 32)
 	}
 	if got := b.get(http.MethodGet, "/img/640/1.jpg", value).Code; got != 200 {
 		t.Errorf("with the full cookie: %d", got)
@@ -402,7 +370,9 @@ func FuzzClientAddr(f *testing.F) {
 func TestErrorsAreJSON(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
-	var got errorBody
+	var got struct {
+		Error struct{ Code, Message string }
+	}
 	if err := json.Unmarshal(b.get(http.MethodGet, "/img/7/1.jpg", "").Body.Bytes(), &got); err != nil || got.Error.Code != "size" {
 		t.Errorf("got %+v, %v", got, err)
 	}

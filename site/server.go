@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"html/template"
 	"log/slog"
 	"net"
 	"net/http"
@@ -16,19 +15,20 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"keepwatch/site/access"
+	"keepwatch/site/answer"
+	"keepwatch/site/api"
+	"keepwatch/site/gallery"
 	"keepwatch/site/originals"
+	"keepwatch/site/pages"
 	"keepwatch/site/render"
 )
 
 // Bounds of the server.
 const (
-	connections     = 4096
-	redeemFor       = 5 * time.Second // deadline of one login
-	shutdownFor     = 5 * time.Second
-	maxHeaderBytes  = 16 << 10
-	knownVisitors   = 16384
-	knownPhotoCount = 65536
-	knownGalleries  = 1024
+	connections    = 4096
+	shutdownFor    = 5 * time.Second
+	maxHeaderBytes = 16 << 10
 )
 
 // Site is the running image site. Make it with [New]; safe for concurrent use.
@@ -44,28 +44,19 @@ type Site struct {
 	originals originals.Store
 	render    *render.Renderer
 	log       *slog.Logger
-	page      *template.Template
-	style     string
-	failures  *failures
+	gate      *access.Gate
+	api       *api.API
+	pages     *pages.Pages
 	health    *health
 	draining  atomic.Bool
 	// sampleEdge is how large Init draws; tests draw smaller.
 	sampleEdge int
-
-	knownGrants    *memory[[]Grant]
-	knownPhotos    *memory[Photo]
-	knownGalleries *memory[[]Photo]
 }
 
 // New opens the directories and prepares the site; nothing listens yet. The
 // configuration must have its defaults and be valid.
 func New(cfg Config, store Store, log *slog.Logger) (*Site, error) {
-	s := &Site{
-		cfg: cfg, store: store, log: log, style: stylePath(), failures: newFailures(), sampleEdge: sampleEdge,
-		knownGrants:    newMemory(knownVisitors, func(g []Grant) bool { return len(g) == 0 }),
-		knownPhotos:    newMemory(knownPhotoCount, func(p Photo) bool { return p.ID == 0 }),
-		knownGalleries: newMemory(knownGalleries, func(p []Photo) bool { return len(p) == 0 }),
-	}
+	s := &Site{cfg: cfg, store: store, log: log, sampleEdge: sampleEdge}
 	for _, text := range cfg.TrustedProxies {
 		p, err := parsePrefix(text)
 		if err != nil {
@@ -77,7 +68,8 @@ func New(cfg Config, store Store, log *slog.Logger) (*Site, error) {
 		s.secure, s.origin = u.Scheme == "https", u.Scheme+"://"+u.Host
 	}
 	var err error
-	if s.page, err = parsePage(); err != nil {
+	s.gate = access.New(store, s.secure, newFailures(), s.client)
+	if s.pages, err = pages.New(s.gate, log); err != nil {
 		return nil, err
 	}
 	if s.originals, err = originals.New(cfg.Originals); err != nil {
@@ -86,8 +78,14 @@ func New(cfg Config, store Store, log *slog.Logger) (*Site, error) {
 	if s.render, err = render.New(cfg.Cache, render.Options{}, log); err != nil {
 		return nil, fmt.Errorf("site.cache: %w", err)
 	}
+	s.api = &api.API{Gate: s.gate, Render: s.render, Originals: s.originals, Writer: answer.Writer{Log: log}}
 	s.health = newHealth(s)
 	return s, nil
+}
+
+// client returns who sent a request.
+func (s *Site) client(r *http.Request) netip.Addr {
+	return clientAddr(r.RemoteAddr, r.Header.Values("X-Forwarded-For"), s.trusted)
 }
 
 // Stats returns the renderer's counters.
@@ -96,13 +94,8 @@ func (s *Site) Stats() render.Stats { return s.render.Stats() }
 // Handler answers everything the site answers. Safe for concurrent use.
 func (s *Site) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", s.home)
-	mux.HandleFunc("GET /img/{rest...}", s.image)
-	mux.HandleFunc("GET /i/{rest...}", s.image)
-	mux.HandleFunc("GET "+s.style, s.serveStyle)
-	mux.HandleFunc("POST /servlet/token", s.token)
-	mux.HandleFunc("POST /login", s.login)
-	mux.HandleFunc("POST /logout", s.logout)
+	s.api.Routes(mux)
+	s.pages.Routes(mux)
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.HandleFunc("GET /readyz", s.readyz)
 	guard := http.NewCrossOriginProtection()
@@ -111,7 +104,7 @@ func (s *Site) Handler() http.Handler {
 			s.log.Warn("public_url not trusted for forms", "err", err)
 		}
 	}
-	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, errForbidden) }))
+	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.api.Writer.Fail(w, r, gallery.ErrForbidden) }))
 	var routes http.Handler = mux
 	if s.Around != nil {
 		routes = s.Around(mux) // directly around the mux: it reads the pattern that was matched
@@ -146,21 +139,10 @@ func (s *Site) protect(next http.Handler) http.Handler {
 				panic(v)
 			}
 			s.log.Error("handler panicked", "path", r.URL.Path, "err", fmt.Sprint(v), "stack", string(debug.Stack()))
-			s.fail(w, r, errServer)
+			s.api.Writer.Fail(w, r, answer.ErrServer)
 		}()
 		next.ServeHTTP(w, r)
 	})
-}
-
-// redeemCode asks the store with a deadline of its own.
-func (s *Site) redeemCode(r *http.Request, code, secret string, now time.Time) (Grant, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), redeemFor)
-	defer cancel()
-	g, err := s.store.Redeem(ctx, Redemption{Code: code, Token: hashSecret(secret), Now: now.UTC()})
-	if err == nil || errors.Is(err, ErrCode) {
-		return g, err
-	}
-	return Grant{}, s.away(r.Context(), err)
 }
 
 // Run listens and serves until ctx is done, then drains and returns nil. An

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"keepwatch/site/access"
+	"keepwatch/site/gallery"
 	"keepwatch/site/originals"
 )
 
@@ -23,14 +25,14 @@ type memStore struct {
 	mu     sync.Mutex
 	away   error
 	asked  int
-	photos map[int64]Photo
-	tags   []Tag
-	grants []Grant
+	photos map[int64]gallery.Photo
+	tags   []gallery.Ref
+	grants []gallery.Grant
 	codes  map[string]*memCode
 }
 
 type memCode struct {
-	grant     Grant
+	grant     gallery.Grant
 	uses, max int
 }
 
@@ -56,13 +58,13 @@ func (m *memStore) questions() int {
 	return m.asked
 }
 
-func (m *memStore) Grants(_ context.Context, hashes [][]byte) ([]Grant, error) {
+func (m *memStore) Grants(_ context.Context, hashes [][]byte) ([]gallery.Grant, error) {
 	leave, err := m.enter()
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	var out []Grant
+	var out []gallery.Grant
 	for _, g := range m.grants {
 		if slices.ContainsFunc(hashes, func(h []byte) bool { return string(h) == string(g.Token) }) {
 			out = append(out, g)
@@ -71,43 +73,43 @@ func (m *memStore) Grants(_ context.Context, hashes [][]byte) ([]Grant, error) {
 	return out, nil
 }
 
-func (m *memStore) Photo(_ context.Context, id int64) (Photo, error) {
+func (m *memStore) Photo(_ context.Context, id int64) (gallery.Photo, error) {
 	leave, err := m.enter()
 	if err != nil {
-		return Photo{}, err
+		return gallery.Photo{}, err
 	}
 	defer leave()
 	p, ok := m.photos[id]
 	if !ok {
-		return Photo{}, ErrNotFound
+		return gallery.Photo{}, gallery.ErrNotFound
 	}
 	return p, nil
 }
 
-func (m *memStore) Photos(_ context.Context, tags []int64, limit int) ([]Photo, error) {
+func (m *memStore) Find(_ context.Context, f gallery.Filter) ([]gallery.Photo, error) {
 	leave, err := m.enter()
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	var out []Photo
-	for id := int64(len(m.photos)); id > 0 && len(out) < limit; id-- {
-		if slices.ContainsFunc(m.photos[id].Tags, func(t int64) bool { return slices.Contains(tags, t) }) {
+	var out []gallery.Photo
+	for id := int64(len(m.photos)); id > 0 && len(out) < f.Limit; id-- {
+		if slices.ContainsFunc(m.photos[id].TagIDs(), func(t int64) bool { return slices.Contains(f.Tags, t) }) {
 			out = append(out, m.photos[id])
 		}
 	}
 	return out, nil
 }
 
-func (m *memStore) Redeem(_ context.Context, r Redemption) (Grant, error) {
+func (m *memStore) Redeem(_ context.Context, r gallery.Redemption) (gallery.Grant, error) {
 	leave, err := m.enter()
 	if err != nil {
-		return Grant{}, err
+		return gallery.Grant{}, err
 	}
 	defer leave()
 	c, ok := m.codes[r.Code]
 	if !ok || (c.max > 0 && c.uses >= c.max) {
-		return Grant{}, ErrCode
+		return gallery.Grant{}, gallery.ErrCode
 	}
 	c.uses++
 	g := c.grant
@@ -116,13 +118,13 @@ func (m *memStore) Redeem(_ context.Context, r Redemption) (Grant, error) {
 	return g, nil
 }
 
-func (m *memStore) Welcome(context.Context) (Welcome, error) {
+func (m *memStore) Welcome(context.Context) (gallery.Welcome, error) {
 	leave, err := m.enter()
 	if err != nil {
-		return Welcome{}, err
+		return gallery.Welcome{}, err
 	}
 	defer leave()
-	w := Welcome{Empty: len(m.photos) == 0 && len(m.tags) == 0}
+	w := gallery.Welcome{Empty: len(m.photos) == 0 && len(m.tags) == 0}
 	for code, c := range m.codes {
 		if c.uses == 0 {
 			w.Code = code
@@ -131,7 +133,7 @@ func (m *memStore) Welcome(context.Context) (Welcome, error) {
 	return w, nil
 }
 
-func (m *memStore) Seed(_ context.Context, s Seed) error {
+func (m *memStore) Seed(_ context.Context, s gallery.Seed) error {
 	leave, err := m.enter()
 	if err != nil {
 		return err
@@ -140,12 +142,12 @@ func (m *memStore) Seed(_ context.Context, s Seed) error {
 	if len(m.tags) > 0 {
 		return nil
 	}
-	tag := Tag{ID: 1, Name: s.Tag}
-	m.tags = []Tag{tag}
-	m.codes = map[string]*memCode{s.Code: {grant: Grant{Tag: tag, Level: s.Level}}}
-	m.photos = map[int64]Photo{}
+	tag := gallery.Ref{ID: 1, Name: s.Tag}
+	m.tags = []gallery.Ref{tag}
+	m.codes = map[string]*memCode{s.Code: {grant: gallery.Grant{Tag: tag, Level: s.Level}}}
+	m.photos = map[int64]gallery.Photo{}
 	for i, p := range s.Photos {
-		p.ID, p.Tags, p.Added = int64(i+1), []int64{tag.ID}, s.Now
+		p.ID, p.Tags, p.Added = int64(i+1), []gallery.Ref{tag}, s.Now
 		m.photos[p.ID] = p
 	}
 	return nil
@@ -179,22 +181,22 @@ func setup(tb testing.TB, change func(*Config)) *bundle {
 	if change != nil {
 		change(&cfg)
 	}
-	store := &memStore{photos: map[int64]Photo{}, codes: map[string]*memCode{}}
+	store := &memStore{photos: map[int64]gallery.Photo{}, codes: map[string]*memCode{}}
 	s, err := New(cfg, store, slog.New(slog.DiscardHandler))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	one, two := Tag{ID: 1, Name: "one"}, Tag{ID: 2, Name: "two"}
-	store.tags = []Tag{one, two}
-	store.grants = []Grant{
-		{Token: hashSecret(readSecret), Tag: one, Level: Read},
-		{Token: hashSecret(downloadSecret), Tag: one, Level: Download},
-		{Token: hashSecret(expiredSecret), Tag: one, Level: Write, Expires: time.Now().Add(-time.Minute)},
-		{Token: hashSecret(otherSecret), Tag: two, Level: Download},
+	one, two := gallery.Ref{ID: 1, Name: "one"}, gallery.Ref{ID: 2, Name: "two"}
+	store.tags = []gallery.Ref{one, two}
+	store.grants = []gallery.Grant{
+		{Token: access.HashSecret(readSecret), Tag: one, Level: gallery.Read},
+		{Token: access.HashSecret(downloadSecret), Tag: one, Level: gallery.Download},
+		{Token: access.HashSecret(expiredSecret), Tag: one, Level: gallery.Write, Expires: time.Now().Add(-time.Minute)},
+		{Token: access.HashSecret(otherSecret), Tag: two, Level: gallery.Download},
 	}
-	store.codes["ABCDEFGH"] = &memCode{grant: Grant{Tag: one, Level: Read}}
-	store.codes["0NCE0NCE"] = &memCode{grant: Grant{Tag: one, Level: Read}, max: 1}
-	for id, tag := range []int64{1, 2} {
+	store.codes["ABCDEFGH"] = &memCode{grant: gallery.Grant{Tag: one, Level: gallery.Read}}
+	store.codes["0NCE0NCE"] = &memCode{grant: gallery.Grant{Tag: one, Level: gallery.Read}, max: 1}
+	for id, tag := range []gallery.Ref{one, two} {
 		data := fixtures()[id]
 		content, size, err := originals.Content(bytes.NewReader(data))
 		if err == nil {
@@ -203,9 +205,9 @@ func setup(tb testing.TB, change func(*Config)) *bundle {
 		if err != nil {
 			tb.Fatal(err)
 		}
-		store.photos[int64(id+1)] = Photo{
+		store.photos[int64(id+1)] = gallery.Photo{
 			ID: int64(id + 1), Content: content, Bytes: size, Width: 900, Height: 600, Title: `<b>"Title"</b>`,
-			Added: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC), Tags: []int64{tag},
+			Added: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC), Tags: []gallery.Ref{tag},
 		}
 	}
 	return &bundle{Site: s, store: store, handler: s.Handler()}
@@ -215,7 +217,7 @@ func setup(tb testing.TB, change func(*Config)) *bundle {
 func (b *bundle) get(method, path, tokens string, header ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, path, nil)
 	if tokens != "" {
-		r.Header.Set("Cookie", cookieName(b.secure)+"="+tokens)
+		r.Header.Set("Cookie", access.CookieName(b.secure)+"="+tokens)
 	}
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Add(header[i], header[i+1])

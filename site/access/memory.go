@@ -1,7 +1,8 @@
-package site
+package access
 
 import (
 	"context"
+	"strconv"
 	"sync"
 	"time"
 
@@ -10,11 +11,13 @@ import (
 
 const (
 	freshFor   = 10 * time.Second // how long an answer of the store is taken as true without asking
-	staleFor   = 5 * time.Minute  // how long it is still believed while the store is away
 	retryAfter = time.Second      // how long a failed question is not repeated for what is still believed
 	askFor     = 2 * time.Second  // deadline of one question to the store
 	askAtOnce  = 8                // questions to the store at one time
 )
+
+// StaleFor is how long an answer is still believed while the store is away.
+const StaleFor = 5 * time.Minute
 
 // memory remembers answers of the store, so that a picture costs no query and
 // known visitors see pictures while the store is away. Answers that say "no"
@@ -30,6 +33,8 @@ type memory[V any] struct {
 	yes     *lru[remembered[V]]
 	nope    *lru[remembered[V]]
 	retryAt time.Time // guarded by mu: when a failed store may be asked again
+	gen     uint64    // guarded by mu: grows when something was forgotten; older questions are not kept
+	doubted time.Time // guarded by mu: answers not newer than this are asked again
 }
 
 type remembered[V any] struct {
@@ -49,11 +54,13 @@ func newMemory[V any](entries int, no func(V) bool) *memory[V] {
 // and the store could not be asked.
 func (m *memory[V]) get(ctx context.Context, key string, ask func(context.Context) (V, error)) (V, error) {
 	now := time.Now()
-	old, ok, wait := m.look(key, now)
-	if ok && (now.Sub(old.at) < freshFor || (wait && now.Sub(old.at) < staleFor)) {
+	old, ok, state := m.look(key, now)
+	fresh := now.Sub(old.at) < freshFor && old.at.After(state.doubted)
+	if ok && (fresh || (state.wait && now.Sub(old.at) < StaleFor)) {
 		return old.value, nil
 	}
-	answer := m.asking.DoChan(key, func() (any, error) { return m.question(key, ask) })
+	flight := strconv.FormatUint(state.gen, 36) + " " + key
+	answer := m.asking.DoChan(flight, func() (any, error) { return m.question(key, state.gen, ask) })
 	select {
 	case <-ctx.Done():
 		return old.value, ctx.Err()
@@ -61,7 +68,7 @@ func (m *memory[V]) get(ctx context.Context, key string, ask func(context.Contex
 		if res.Err == nil {
 			return res.Val.(V), nil
 		}
-		if ok && now.Sub(old.at) < staleFor {
+		if ok && now.Sub(old.at) < StaleFor {
 			return old.value, nil
 		}
 		var none V
@@ -69,17 +76,51 @@ func (m *memory[V]) get(ctx context.Context, key string, ask func(context.Contex
 	}
 }
 
-func (m *memory[V]) look(key string, now time.Time) (old remembered[V], ok, wait bool) {
+// state is how things stood when a key was looked up.
+type state struct {
+	wait    bool // the store failed just now
+	gen     uint64
+	doubted time.Time
+}
+
+func (m *memory[V]) look(key string, now time.Time) (old remembered[V], ok bool, st state) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if old, ok = m.yes.get(key); !ok {
 		old, ok = m.nope.get(key)
 	}
-	return old, ok, now.Before(m.retryAt)
+	return old, ok, state{wait: now.Before(m.retryAt), gen: m.gen, doubted: m.doubted}
+}
+
+// forget drops one key, because it is known to have changed.
+func (m *memory[V]) forget(key string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.gen++
+	m.yes.remove(key)
+	m.nope.remove(key)
+}
+
+// clear drops everything.
+func (m *memory[V]) clear() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.gen++
+	m.yes.clear()
+	m.nope.clear()
+}
+
+// doubt makes the next look at each key ask the store, but keeps what is known
+// for the case that the store is away.
+func (m *memory[V]) doubt(now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.gen++
+	m.doubted = now
 }
 
 // question asks the store, in nobody's context: the answer serves all who wait.
-func (m *memory[V]) question(key string, ask func(context.Context) (V, error)) (V, error) {
+func (m *memory[V]) question(key string, gen uint64, ask func(context.Context) (V, error)) (V, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), askFor)
 	defer cancel()
 	var none V
@@ -96,6 +137,9 @@ func (m *memory[V]) question(key string, ask func(context.Context) (V, error)) (
 	if err != nil {
 		m.retryAt = time.Now().Add(retryAfter)
 		return none, err
+	}
+	if m.gen != gen {
+		return value, nil // it may have changed since it was asked
 	}
 	m.yes.remove(key)
 	m.nope.remove(key)

@@ -1,23 +1,20 @@
-package site
+package api
 
 import (
-	"context"
-	"io"
 	"mime"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 
-	"keepwatch/site/render"
+	"keepwatch/site/answer"
+	"keepwatch/site/gallery"
+	"keepwatch/site/picture"
 )
 
 const (
-	defaultEdge  = 1024
-	galleryEdge  = 640
-	original     = 0 // the size that asks for the untouched file
-	versionChars = 8
-	forever      = "private, max-age=31536000, immutable"
+	defaultEdge = 1024
+	forever     = "private, max-age=31536000, immutable"
 )
 
 // edges are the sizes that are made; each other number would be a file of its own.
@@ -32,88 +29,87 @@ func parseImage(rest string) (edge int, id int64, err error) {
 	case 2:
 		n, err := strconv.ParseUint(parts[0], 10, 31)
 		if err != nil {
-			return 0, 0, errPath
+			return 0, 0, answer.ErrPath
 		}
 		edge = int(n)
 	default:
-		return 0, 0, errNoPage
+		return 0, 0, answer.ErrNoPage
 	}
 	last, _ := strings.CutSuffix(parts[len(parts)-1], ".jpg")
 	n, err := strconv.ParseUint(last, 10, 63)
 	if err != nil {
-		return 0, 0, errPath
+		return 0, 0, answer.ErrPath
 	}
-	if edge != original && !slices.Contains(edges, edge) {
-		return 0, 0, errSize
+	if edge != picture.Original && !slices.Contains(edges, edge) {
+		return 0, 0, answer.ErrSize
 	}
 	return edge, int64(n), nil
 }
 
-// version is the part of a picture's address that changes with the picture; the
-// same for all sizes.
-func version(p Photo) string { return render.Key(p.Content, original)[:versionChars] }
-
 // image serves renditions and originals.
-func (s *Site) image(w http.ResponseWriter, r *http.Request) {
+func (a *API) image(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Vary", "Cookie")
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	edge, id, err := parseImage(r.PathValue("rest"))
 	if err != nil {
-		s.fail(w, r, err)
+		a.Writer.Fail(w, r, err)
 		return
 	}
-	photo, err := s.allowed(r, id, edge)
+	photo, err := a.allowed(r, id, edge)
 	if err != nil {
-		s.fail(w, r, err)
+		a.Writer.Fail(w, r, err)
 		return
 	}
-	tag := `"` + render.Key(photo.Content, edge) + `"`
+	tag := `"` + picture.Key(photo, edge) + `"`
 	h.Set("ETag", tag)
 	h.Set("Cache-Control", "private, no-cache")
-	if r.URL.Query().Get("v") == version(photo) {
+	if r.URL.Query().Get("v") == picture.Version(photo) {
 		h.Set("Cache-Control", forever)
 	}
 	if matches(r.Header.Get("If-None-Match"), tag) {
 		w.WriteHeader(http.StatusNotModified) // before anything is opened or rendered
 		return
 	}
-	if edge == original {
-		err = s.serveOriginal(w, r, photo)
+	if edge == picture.Original {
+		err = a.serveOriginal(w, r, photo)
 	} else {
-		err = s.serveRendition(w, r, photo, edge)
+		err = a.serveRendition(w, r, photo, edge)
 	}
 	if err != nil {
-		s.fail(w, r, err)
+		a.Writer.Fail(w, r, err)
 	}
 }
 
 // allowed returns the photo when the visitor may have it at this size. That it
 // does not exist and that it may not be seen are one answer.
-func (s *Site) allowed(r *http.Request, id int64, edge int) (Photo, error) {
-	v, err := s.visitor(r)
+func (a *API) allowed(r *http.Request, id int64, edge int) (gallery.Photo, error) {
+	v, err := a.Gate.Visitor(r)
 	if err != nil {
-		return Photo{}, err
+		return gallery.Photo{}, err
 	}
-	if len(v.levels) == 0 {
-		return Photo{}, errForbidden
+	if !v.Known() {
+		return gallery.Photo{}, gallery.ErrForbidden
 	}
-	photo, err := s.photo(r.Context(), id)
+	photo, err := a.Gate.Photo(r.Context(), id)
 	if err != nil {
-		return Photo{}, err
+		return gallery.Photo{}, err
 	}
-	need := Read
-	if edge == original {
-		need = Download
+	need := gallery.Read
+	if edge == picture.Original {
+		need = gallery.Download
 	}
-	if photo.ID == 0 || v.level(photo.Tags) < need {
-		return Photo{}, errForbidden
+	if !photo.Deleted.IsZero() {
+		need = gallery.Write // only those who can undo it
+	}
+	if photo.ID == 0 || v.On(photo.TagIDs()) < need {
+		return gallery.Photo{}, gallery.ErrForbidden
 	}
 	return photo, nil
 }
 
-func (s *Site) serveRendition(w http.ResponseWriter, r *http.Request, photo Photo, edge int) error {
-	rd, err := s.render.Get(r.Context(), s.picture(photo), edge)
+func (a *API) serveRendition(w http.ResponseWriter, r *http.Request, photo gallery.Photo, edge int) error {
+	rd, err := a.Render.Get(r.Context(), picture.Of(photo, a.Originals), edge)
 	if err != nil {
 		return err
 	}
@@ -123,15 +119,8 @@ func (s *Site) serveRendition(w http.ResponseWriter, r *http.Request, photo Phot
 	return nil
 }
 
-// picture tells the renderer where the photo's bytes are.
-func (s *Site) picture(photo Photo) render.Picture {
-	return render.Picture{Content: photo.Content, Open: func(ctx context.Context) (io.ReadCloser, error) {
-		return s.originals.Open(ctx, photo.Content)
-	}}
-}
-
-func (s *Site) serveOriginal(w http.ResponseWriter, r *http.Request, photo Photo) error {
-	o, err := s.originals.Open(r.Context(), photo.Content)
+func (a *API) serveOriginal(w http.ResponseWriter, r *http.Request, photo gallery.Photo) error {
+	o, err := a.Originals.Open(r.Context(), photo.Content)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,218 @@
+// Package access says who a request comes from and what it may see.
+//
+// It owns the login cookie, the secrets of tokens and the memory of answers of
+// the store, so that a picture costs no query and known visitors see pictures
+// while the store is away. It knows no pages, pictures or SQL.
+package access
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+	"time"
+
+	"keepwatch/site/gallery"
+)
+
+const (
+	redeemFor       = 5 * time.Second // deadline of one login
+	knownVisitors   = 16384
+	knownPhotoCount = 65536
+	knownLists      = 1024
+)
+
+// ErrAway is returned when nothing is known and the store cannot be asked.
+var ErrAway = errors.New("the site cannot reach its database just now; please try again")
+
+// LimitedError says that a client failed too often and when it may try again.
+type LimitedError struct{ Wait time.Duration }
+
+// Error tells visitors only that they must wait.
+func (e LimitedError) Error() string { return "too many wrong codes; please try again later" }
+
+// Store is what a Gate asks.
+type Store interface {
+	Grants(ctx context.Context, hashes [][]byte) ([]gallery.Grant, error)
+	Redeem(ctx context.Context, r gallery.Redemption) (gallery.Grant, error)
+	Photo(ctx context.Context, id int64) (gallery.Photo, error)
+	Find(ctx context.Context, f gallery.Filter) ([]gallery.Photo, error)
+}
+
+// Failures limits how often a client may type a wrong code.
+type Failures interface {
+	// Try takes a place before a code is tried. When there is none it returns how
+	// long to wait. giveBack returns the place of a try that succeeded.
+	Try(client netip.Addr, now time.Time) (giveBack func(), wait time.Duration)
+}
+
+// Gate stands before everything that needs a token. Make it with [New]; safe for
+// concurrent use.
+type Gate struct {
+	// Secure says that the site's public address is https.
+	Secure bool
+
+	store    Store
+	failures Failures
+	client   func(*http.Request) netip.Addr
+
+	knownGrants *memory[[]gallery.Grant]
+	knownPhotos *memory[gallery.Photo]
+	knownLists  *memory[[]gallery.Photo]
+}
+
+// New makes a gate; client says who sent a request.
+func New(store Store, secure bool, failures Failures, client func(*http.Request) netip.Addr) *Gate {
+	return &Gate{
+		Secure: secure, store: store, failures: failures, client: client,
+		knownGrants: newMemory(knownVisitors, func(g []gallery.Grant) bool { return len(g) == 0 }),
+		knownPhotos: newMemory(knownPhotoCount, func(p gallery.Photo) bool { return p.ID == 0 }),
+		knownLists:  newMemory(knownLists, func(p []gallery.Photo) bool { return len(p) == 0 }),
+	}
+}
+
+// grants returns what a set of secrets allows, from memory when it is there.
+func (g *Gate) grants(ctx context.Context, secrets []string) ([]gallery.Grant, error) {
+	if len(secrets) == 0 {
+		return nil, nil
+	}
+	hashes := make([][]byte, len(secrets))
+	for i, secret := range secrets {
+		hashes[i] = HashSecret(secret)
+	}
+	slices.SortFunc(hashes, slices.Compare)
+	key := string(slices.Concat(hashes...))
+	return g.knownGrants.get(ctx, key, func(ctx context.Context) ([]gallery.Grant, error) { return g.store.Grants(ctx, hashes) })
+}
+
+// Visitor says what the sender of a request may do. A request without a usable
+// token costs the store nothing. The errors are [ErrTokens] and [ErrAway].
+func (g *Gate) Visitor(r *http.Request) (gallery.Visitor, error) {
+	secrets, err := g.tokens(r)
+	if err != nil {
+		return gallery.Visitor{}, err
+	}
+	grants, err := g.grants(r.Context(), secrets)
+	if err != nil {
+		return gallery.Visitor{}, Away(r.Context(), err)
+	}
+	return gallery.NewVisitor(grants, time.Now()), nil
+}
+
+// Photo returns a photo, also a deleted one, from memory when it is there; ID 0
+// means there is none. The error is [ErrAway].
+func (g *Gate) Photo(ctx context.Context, id int64) (gallery.Photo, error) {
+	p, err := g.knownPhotos.get(ctx, strconv.FormatInt(id, 10), func(ctx context.Context) (gallery.Photo, error) {
+		p, err := g.store.Photo(ctx, id)
+		if errors.Is(err, gallery.ErrNotFound) {
+			return gallery.Photo{}, nil // an answer, worth remembering
+		}
+		return p, err
+	})
+	if err != nil {
+		return gallery.Photo{}, Away(ctx, err)
+	}
+	return p, nil
+}
+
+// Find returns what a filter asks for, from memory when it is there. The error is [ErrAway].
+func (g *Gate) Find(ctx context.Context, f gallery.Filter) ([]gallery.Photo, error) {
+	photos, err := g.knownLists.get(ctx, fmt.Sprintf("%+v", f), func(ctx context.Context) ([]gallery.Photo, error) {
+		return g.store.Find(ctx, f)
+	})
+	if err != nil {
+		return nil, Away(ctx, err)
+	}
+	return photos, nil
+}
+
+// Away hides why the store failed from visitors and keeps it for the log.
+func Away(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err() // the visitor left
+	}
+	return fmt.Errorf("%w: %w", ErrAway, err)
+}
+
+// Login turns a code into a token and puts it into the cookie of the answer. A
+// code that cannot be one counts as wrong like any other. The errors are
+// [gallery.ErrCode], [LimitedError] and [ErrAway].
+func (g *Gate) Login(w http.ResponseWriter, r *http.Request, typed string) (gallery.Grant, error) {
+	now := time.Now()
+	giveBack, wait := g.failures.Try(g.client(r), now)
+	if wait > 0 {
+		return gallery.Grant{}, LimitedError{Wait: wait}
+	}
+	code := gallery.NormaliseCode(typed)
+	if code == "" {
+		return gallery.Grant{}, gallery.ErrCode
+	}
+	secret := NewSecret()
+	grant, err := g.redeem(r, code, secret, now)
+	if err == nil {
+		giveBack()
+		g.setTokens(w, g.withToken(r, secret, now))
+		return grant, nil
+	}
+	if !errors.Is(err, gallery.ErrCode) {
+		giveBack() // our failure, not the visitor's
+	}
+	return gallery.Grant{}, err
+}
+
+// Logout takes the cookie away.
+func (g *Gate) Logout(w http.ResponseWriter) { g.setTokens(w, nil) }
+
+// redeem asks the store with a deadline of its own.
+func (g *Gate) redeem(r *http.Request, code, secret string, now time.Time) (gallery.Grant, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), redeemFor)
+	defer cancel()
+	grant, err := g.store.Redeem(ctx, gallery.Redemption{Code: code, Token: HashSecret(secret), Now: now.UTC()})
+	if err == nil || errors.Is(err, gallery.ErrCode) {
+		return grant, err
+	}
+	return gallery.Grant{}, Away(r.Context(), err)
+}
+
+// withToken returns the secrets of the request that still allow something, and
+// the new one as the last.
+func (g *Gate) withToken(r *http.Request, secret string, now time.Time) []string {
+	old, err := g.tokens(r)
+	if err != nil {
+		return []string{secret}
+	}
+	if grants, err := g.grants(r.Context(), old); err == nil {
+		old = slices.DeleteFunc(old, func(secret string) bool {
+			return !slices.ContainsFunc(grants, func(g gallery.Grant) bool {
+				return bytes.Equal(g.Token, HashSecret(secret)) && (g.Expires.IsZero() || now.Before(g.Expires))
+			})
+		})
+	}
+	if len(old) >= maxTokens {
+		old = old[len(old)-maxTokens+1:]
+	}
+	return append(old, secret)
+}
+
+// Forget drops what is remembered and has changed, so that people see at once
+// what they did. The zero value means that anything may have changed: everything
+// is asked again, and what is known stays for the case that the store is away.
+func (g *Gate) Forget(c gallery.Change) {
+	switch {
+	case c.Token != nil:
+		g.knownGrants.clear()
+	case c.Photo != 0:
+		g.knownPhotos.forget(strconv.FormatInt(c.Photo, 10))
+	default:
+		now := time.Now()
+		g.knownGrants.doubt(now)
+		g.knownPhotos.doubt(now)
+		g.knownLists.doubt(now)
+		return
+	}
+	g.knownLists.clear()
+}
