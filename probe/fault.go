@@ -94,6 +94,9 @@ func netFault(ctx context.Context, err error, phase string) (fault Fault, blind 
 		fault.Class = ClassBroken
 		fault.Message = "this machine has no more files, ports or memory to connect with: raise its limits"
 		return fault, true
+	case errors.Is(err, errUnreachable):
+		fault.Class, fault.Phase = ClassConnect, phaseConnect
+		fault.Message = errUnreachable.Error()
 	case isTLS(err):
 		fault.Class, fault.Phase = ClassTLS, phaseTLS
 		fault.Message = tlsMessage(err)

@@ -147,32 +147,64 @@ func (h *HTTP) SetDefaults() {
 // Validate reports every mistake.
 func (h *HTTP) Validate(report func(path, msg string)) {
 	validateURL("url", h.URL, report)
-	if h.Method != "" && strings.Trim(h.Method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "" {
-		report("method", fmt.Sprintf("%q is not a method: write GET, HEAD, POST … in capitals", h.Method))
+	if u, err := url.Parse(h.URL); err == nil {
+		validateReach("url", u.Hostname(), h.AllowLinkLocal, report)
 	}
-	if h.Challenge != "" && h.Challenge != "fail" && h.Challenge != "allow" {
-		report("challenge", fmt.Sprintf("%q is not known: write fail or allow", h.Challenge))
-	}
-	if h.MaxBody != 0 && (h.MaxBody < 1<<10 || h.MaxBody > 64<<20) {
-		report("max_body", fmt.Sprintf("%s is out of range: write 1KiB to 64MiB", h.MaxBody))
-	}
-	if h.Proxy != "" && h.Proxy != "environment" {
-		validateURL("proxy", h.Proxy, report)
-	}
+	validateProxy(h.Proxy, report)
 	for name, value := range h.Headers {
-		if !validHeaderName(name) {
-			report("headers."+name, fmt.Sprintf("%q is not a header name: use letters, digits and dashes", name))
-		}
-		if strings.ContainsAny(value.Reveal(), "\r\n\x00") {
-			report("headers."+name, "the value has a line break in it: take it out")
-		}
+		validateHeader("headers."+name, name, value, report)
 	}
 	h.TLS.validate("tls", report)
-	h.validateExpect(report)
+	validateSigned(h.Signed, h.ProbeKey, report)
+	asked{
+		method: h.Method, plain: strings.HasPrefix(h.URL, "http:"), hops: h.Redirects.Hops(), maxBody: h.MaxBody, challenge: h.Challenge,
+	}.validate(&h.Expect, "", report)
 }
 
-func (h *HTTP) validateExpect(report func(path, msg string)) {
-	e := &h.Expect
+// asked is what must be known of a request to judge the expectations of its answer.
+type asked struct {
+	method    string // "" when left out
+	plain     bool   // the address is an http one
+	hops      int
+	maxBody   Size
+	challenge string
+}
+
+// validate reports mistakes; at is the place of the block, "" or one that ends with a dot.
+func (q asked) validate(e *HTTPExpect, at string, report func(path, msg string)) {
+	if at != "" {
+		outer := report
+		report = func(path, msg string) { outer(at+path, msg) }
+	}
+	if q.method != "" && strings.Trim(q.method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "" {
+		report("method", fmt.Sprintf("%q is not a method: write GET, HEAD, POST … in capitals", q.method))
+	}
+	if q.challenge != "" && q.challenge != "fail" && q.challenge != "allow" {
+		report("challenge", fmt.Sprintf("%q is not known: write fail or allow", q.challenge))
+	}
+	if q.maxBody != 0 && (q.maxBody < 1<<10 || q.maxBody > 64<<20) {
+		report("max_body", fmt.Sprintf("%s is out of range: write 1KiB to 64MiB", q.maxBody))
+	}
+	e.validateTexts(report)
+	q.validateSizes(e, report)
+	if q.method == http.MethodHead && e.needsBody() {
+		report("method", "HEAD has no body to look at: use GET, or leave the expectations on the body out")
+	}
+	validateLatency(e.LatencyUnder, report)
+	if e.TLSDaysLeft < 0 {
+		report("expect.tls_days_left", fmt.Sprintf("%d days is negative: write 0 or more, such as 14", e.TLSDaysLeft))
+	} else if e.TLSDaysLeft > 0 && q.plain && q.hops == 0 {
+		report("expect.tls_days_left", "an http address has no certificate: use https, or leave this out")
+	}
+	e.Image.validate("expect.image", report)
+}
+
+// needsBody reports whether an expectation needs a body to be there.
+func (e *HTTPExpect) needsBody() bool {
+	return e.MinSize != 0 || len(e.BodyContains)+len(e.BodyMatches)+len(e.JSON) != 0 || e.Image != ImageExpect{}
+}
+
+func (e *HTTPExpect) validateTexts(report func(path, msg string)) {
 	for i, text := range slices.Concat(e.BodyContains, e.BodyNotContains) {
 		if text == "" {
 			path := fmt.Sprintf("expect.body_contains[%d]", i)
@@ -192,21 +224,10 @@ func (h *HTTP) validateExpect(report func(path, msg string)) {
 			report("expect.headers."+name, fmt.Sprintf("%q is not a header name: use letters, digits and dashes", name))
 		}
 	}
-	h.validateSizes(report)
-	if h.Method == http.MethodHead && (e.MinSize != 0 || len(e.BodyContains)+len(e.BodyMatches)+len(e.JSON) != 0) {
-		report("method", "HEAD has no body to look at: use GET, or leave the expectations on the body out")
-	}
-	validateLatency(e.LatencyUnder, report)
-	if e.TLSDaysLeft < 0 {
-		report("expect.tls_days_left", fmt.Sprintf("%d days is negative: write 0 or more, such as 14", e.TLSDaysLeft))
-	} else if e.TLSDaysLeft > 0 && strings.HasPrefix(h.URL, "http:") && h.Redirects.Hops() == 0 {
-		report("expect.tls_days_left", "an http address has no certificate: use https, or leave this out")
-	}
 }
 
-func (h *HTTP) validateSizes(report func(path, msg string)) {
-	e := &h.Expect
-	limit := h.MaxBody
+func (q asked) validateSizes(e *HTTPExpect, report func(path, msg string)) {
+	limit := q.maxBody
 	if limit == 0 {
 		limit = defaultMaxBody
 	}
@@ -218,6 +239,23 @@ func (h *HTTP) validateSizes(report func(path, msg string)) {
 	}
 	if e.MaxSize != 0 && e.MaxSize < e.MinSize {
 		report("expect.max_size", fmt.Sprintf("%s is smaller than min_size %s: swap them", e.MaxSize, e.MinSize))
+	}
+}
+
+// validateProxy reports mistakes in the proxy of a check.
+func validateProxy(proxy string, report func(path, msg string)) {
+	if proxy != "" && proxy != "environment" {
+		validateURL("proxy", proxy, report)
+	}
+}
+
+// validateHeader reports mistakes in a header that is sent.
+func validateHeader(path, name string, value Secret, report func(path, msg string)) {
+	if !validHeaderName(name) {
+		report(path, fmt.Sprintf("%q is not a header name: use letters, digits and dashes", name))
+	}
+	if strings.ContainsAny(value.Reveal(), "\r\n\x00") {
+		report(path, "the value has a line break in it: take it out")
 	}
 }
 

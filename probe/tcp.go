@@ -49,6 +49,7 @@ func (t *TCP) SetDefaults() {
 // Validate reports every mistake.
 func (t *TCP) Validate(report func(path, msg string)) {
 	validateAddress("address", t.Address, report)
+	validateHostPort("address", t.Address, t.AllowLinkLocal, report)
 	if t.ReadLimit < 0 || t.ReadLimit > 1<<20 {
 		report("read_limit", fmt.Sprintf("%s is out of range: write 1B to 1MiB", t.ReadLimit))
 	}

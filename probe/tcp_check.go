@@ -10,12 +10,13 @@ import (
 )
 
 type tcpChecker struct {
-	conf TCP // with defaults
+	conf   TCP // with defaults
+	dialer *net.Dialer
 }
 
 // Checker makes the checker.
 func (t *TCP) Checker(Env) (Checker, error) {
-	c := &tcpChecker{conf: *t}
+	c := &tcpChecker{conf: *t, dialer: newDialer(t.AllowLinkLocal)}
 	c.conf.SetDefaults()
 	return c, nil
 }
@@ -23,7 +24,7 @@ func (t *TCP) Checker(Env) (Checker, error) {
 // Check connects, sends and reads until the expectations are met.
 func (c *tcpChecker) Check(ctx context.Context) Look {
 	trace := newHTTPTrace()
-	conn, err := dial(ctx, trace, c.conf.Address)
+	conn, err := dial(ctx, trace, c.dialer, c.conf.Address)
 	if err != nil {
 		return trace.broken(ctx, err)
 	}
@@ -100,8 +101,7 @@ func (c *tcpChecker) judge(banner []byte) (fault Fault, final bool) {
 }
 
 // dial opens a TCP connection under a trace.
-func dial(ctx context.Context, trace *httpTrace, address string) (net.Conn, error) {
-	dialer := net.Dialer{KeepAlive: -1}
+func dial(ctx context.Context, trace *httpTrace, dialer *net.Dialer, address string) (net.Conn, error) {
 	conn, err := dialer.DialContext(trace.context(ctx), "tcp", address)
 	if err != nil {
 		return nil, err

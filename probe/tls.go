@@ -46,6 +46,7 @@ func (t *TLS) SetDefaults() {
 // Validate reports every mistake.
 func (t *TLS) Validate(report func(path, msg string)) {
 	validateAddress("address", t.Address, report)
+	validateHostPort("address", t.Address, t.AllowLinkLocal, report)
 	if t.DaysLeft < 0 || t.DaysLeft > 3650 {
 		report("days_left", fmt.Sprintf("%d is out of range: write 1 to 3650 days", t.DaysLeft))
 	}

@@ -11,11 +11,12 @@ import (
 type tlsChecker struct {
 	conf   TLS // with defaults
 	client *tls.Config
+	dialer *net.Dialer
 }
 
 // Checker makes the checker; it reads the CA file.
 func (t *TLS) Checker(Env) (Checker, error) {
-	c := &tlsChecker{conf: *t}
+	c := &tlsChecker{conf: *t, dialer: newDialer(t.AllowLinkLocal)}
 	c.conf.SetDefaults()
 	pool, err := loadPool(t.CAFile)
 	if err != nil {
@@ -38,7 +39,7 @@ func (t *TLS) Checker(Env) (Checker, error) {
 // Check makes a handshake and judges the chain.
 func (c *tlsChecker) Check(ctx context.Context) Look {
 	trace := newHTTPTrace()
-	conn, err := dial(ctx, trace, c.conf.Address)
+	conn, err := dial(ctx, trace, c.dialer, c.conf.Address)
 	if err != nil {
 		return trace.broken(ctx, err)
 	}

@@ -90,6 +90,15 @@ func (r Regexp) IsZero() bool { return r.re == nil }
 // Match reports whether b contains a match; false for the zero value.
 func (r Regexp) Match(b []byte) bool { return r.re != nil && r.re.Match(b) }
 
+// filled is the expression with a journey's values in it, each as plain text;
+// the expression itself when fill is nil or it does not compile with them.
+func (r Regexp) filled(fill filler) Regexp {
+	if fill == nil || r.re == nil || !hasNames(r.re.String()) {
+		return r
+	}
+	return Regexp{re: fillExpression(r.re, fill)}
+}
+
 // String returns the source of the expression; "" for the zero value.
 func (r Regexp) String() string {
 	if r.re == nil {
@@ -137,6 +146,19 @@ func (p Pattern) Match(value string) bool {
 		return p.re.MatchString(value)
 	}
 	return p.text == value
+}
+
+// filled is the pattern with a journey's values in it; see [Regexp.filled].
+func (p Pattern) filled(fill filler) Pattern {
+	switch {
+	case fill == nil || p.any || !hasNames(p.text):
+		return p
+	case p.re != nil:
+		p.re = fillExpression(p.re, fill)
+		return p
+	}
+	p.text = fill(p.text, nil)
+	return p
 }
 
 // String returns the form that UnmarshalText reads.
