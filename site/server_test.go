@@ -301,7 +301,7 @@ func TestConfig(t *testing.T) {
 	}{
 		"listen":        {func(c *Config) { c.Listen = "8080" }, "listen "},
 		"port":          {func(c *Config) { c.Listen = "localhost:99999" }, "listen "},
-		"s3":            {func(c *Config) { c.Originals = "s3://b/p" }, "originals S3 is not built yet"},
+		"s3":            {func(c *Config) { c.Originals = "s3://b/p" }, "originals names no bucket"},
 		"public_url":    {func(c *Config) { c.PublicURL = "photos.example.com" }, "public_url "},
 		"url with path": {func(c *Config) { c.PublicURL = "https://a.example/b" }, "public_url "},
 		"proxy":         {func(c *Config) { c.TrustedProxies = []string{"10.0.0.0/8", "lb"} }, "trusted_proxies[1] "},

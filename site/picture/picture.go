@@ -12,25 +12,33 @@ import (
 	"keepwatch/site/render"
 )
 
-const (
-	// Original is the size that asks for the untouched file.
-	Original     = 0
-	versionChars = 8
-)
+// Original is the size that asks for the untouched file.
+const Original = 0
 
 // Of tells the renderer where the photo's bytes are and how they are to be shown.
 func Of(p gallery.Photo, store originals.Store) render.Picture {
-	return render.Picture{Content: p.Content, Open: func(ctx context.Context) (io.ReadCloser, error) {
-		return store.Open(ctx, p.Content)
-	}}
+	pic := shown(p)
+	pic.Open = func(ctx context.Context) (io.ReadCloser, error) { return store.Open(ctx, p.Content) }
+	return pic
 }
 
-// Key names one rendition of a photo; it is also its ETag.
-func Key(p gallery.Photo, edge int) string { return render.Key(p.Content, edge) }
+func shown(p gallery.Photo) render.Picture {
+	return render.Picture{
+		Content: p.Content, Orientation: p.Orientation, Rotation: p.Rotation, Text: p.WatermarkText(), Longer: max(p.Width, p.Height),
+	}
+}
+
+// Key names one rendition of a photo, or the untouched file; it is also its ETag.
+func Key(p gallery.Photo, edge int) string {
+	if edge == Original {
+		return p.Content
+	}
+	return shown(p).Key(edge)
+}
 
 // Version is the part of a picture's address that changes with the picture; the
 // same for all sizes.
-func Version(p gallery.Photo) string { return Key(p, Original)[:versionChars] }
+func Version(p gallery.Photo) string { return shown(p).Version() }
 
 // Address is where a rendition is found; browsers may keep it for ever.
 func Address(p gallery.Photo, edge int) string {
@@ -39,4 +47,7 @@ func Address(p gallery.Photo, edge int) string {
 
 // Size returns the width and height in pixels of a rendition of the photo as it is
 // shown, turned.
-func Size(p gallery.Photo, edge int) (w, h int) { return render.Fit(p.Width, p.Height, edge) }
+func Size(p gallery.Photo, edge int) (w, h int) {
+	w, h = render.Shown(p.Width, p.Height, p.Orientation, p.Rotation)
+	return render.Fit(w, h, edge)
+}
