@@ -152,13 +152,13 @@ func (l *Limits) Validate(report func(path, msg string)) {
 	if l.Connections < 1 || l.Connections > connections {
 		report("connections", "is "+strconv.Itoa(l.Connections)+"; give 1 to "+strconv.Itoa(connections))
 	}
-	if !l.Codes.Off && l.Codes.Burst > maxFailures {
-		report("codes", "lets "+strconv.Itoa(l.Codes.Burst)+" wrong codes through at once; give at most "+strconv.Itoa(maxFailures)+" or off")
+	if !l.Codes.Off && (l.Codes.Burst != l.Codes.Events || l.Codes.Events > maxFailures) {
+		report("codes", "is counted exactly, without bursts; give at most "+strconv.Itoa(maxFailures)+"/h, such as 10/h, or off")
 	}
 }
 
-// maxFailures is the largest burst of wrong codes for one client.
-const maxFailures = 1000
+// maxFailures is how many wrong codes of one client can be allowed: each is remembered.
+const maxFailures = 100
 
 func (l *Limits) of(c Class) Rate {
 	switch c { //nolint:exhaustive // the rest is never limited
