@@ -19,6 +19,7 @@ var layers = map[string][]string{
 	"site/render":    {},
 	"site/originals": {},
 	"site/gallery":   {},
+	"site/archive":   {"site/gallery", "site/originals", "site/render"},
 	"site/picture":   {"site/gallery", "site/originals", "site/render"},
 	"site/guard":     {},
 	"site/intake":    {"site/gallery", "site/render", "site/originals"},
@@ -43,7 +44,10 @@ var layers = map[string][]string{
 	"alerting/webhook":   {"probe", "alerting"},
 	"alerting/email":     {"probe", "alerting"},
 	"alerting/storetest": {"probe", "alerting", "oncall"},
-	"alerting/fakepd":    {},
+
+	"site/originals/storetest": {"site/originals"},
+
+	"alerting/fakepd": {},
 
 	"config": {
 		"probe", "oncall", "reports", "alerting", "site", "site/render", "site/originals",
@@ -69,6 +73,7 @@ var owners = map[string]string{
 	"go.etcd.io/bbolt":                "spool",
 	"github.com/invopop/jsonschema":   "config",
 	"github.com/bep/imagemeta":        "site/intake",
+	"github.com/aws/":                 "site/originals",
 }
 
 func TestLayers(t *testing.T) {

@@ -275,22 +275,17 @@ func (o *boundedObject) Read(p []byte) (int, error) {
 
 // Seek implements io.Seeker. It asks nothing of the store.
 func (o *boundedObject) Seek(offset int64, whence int) (int64, error) {
-	switch whence {
-	case io.SeekCurrent:
-		offset += o.at
-	case io.SeekEnd:
-		offset += o.size
+	at, err := seek(o.at, o.size, offset, whence)
+	if err != nil {
+		return 0, err
 	}
-	if offset < 0 {
-		return 0, errors.New("seek before the start of an original")
-	}
-	if step := offset - o.at; step >= 0 && step <= int64(len(o.have)) {
+	if step := at - o.at; step >= 0 && step <= int64(len(o.have)) {
 		o.have = o.have[step:]
 	} else {
 		o.have = nil
 	}
-	o.at = offset
-	return offset, nil
+	o.at = at
+	return at, nil
 }
 
 // Close implements io.Closer. Closing what was only read does not wait for an NFS

@@ -48,14 +48,17 @@ func NewDir(dir string) (*Dir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the directory of originals: %w", err)
 	}
-	d := &Dir{root: root}
-	if mayBeShared(dir) {
-		d.again = []time.Duration{0, 100 * time.Millisecond, 400 * time.Millisecond, time.Second, 2 * time.Second}
-	}
+	d := &Dir{root: root, again: patience(dir)}
 	if err := errors.Join(d.makeFolders(), d.sweep(time.Now().Add(-tempAge))); err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
 	return d, nil
+}
+
+// longPatience lasts longer than the three seconds for which file systems that
+// remember what is absent usually do.
+func longPatience() []time.Duration {
+	return []time.Duration{0, 100 * time.Millisecond, 400 * time.Millisecond, time.Second, 2 * time.Second}
 }
 
 // makeFolders makes what is missing of the 256 folders: a folder that is always
@@ -148,8 +151,8 @@ func (d *Dir) syncDir(name string) error {
 }
 
 // Open implements [Store]. On a directory that may be shared a missing file is
-// asked for again, at once and then for three and a half seconds or until ctx
-// ends: another machine may just have written it.
+// asked for again, a few times or until ctx ends: another machine may just have
+// written it.
 func (d *Dir) Open(ctx context.Context, content string) (*Object, error) {
 	if !valid(content) {
 		return nil, ErrNotFound

@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 )
 
@@ -43,7 +42,7 @@ type Object struct {
 type Entry struct {
 	Content string
 	Bytes   int64
-	Mod     time.Time // UTC, when it was last put
+	Mod     time.Time // UTC, when it was put; putting it again may make it younger
 }
 
 // Store keeps originals. content is the SHA-256 of an object in 64 lower-case
@@ -77,27 +76,6 @@ func Content(r io.ReadSeeker) (content string, bytes int64, err error) {
 		return "", 0, fmt.Errorf("read picture: %w", err)
 	}
 	return hex.EncodeToString(sum.Sum(nil)), bytes, nil
-}
-
-// New opens the store at a place: a directory (made when missing), or S3.
-func New(place string) (Store, error) {
-	if err := Validate(place); err != nil {
-		return nil, err
-	}
-	return NewDir(place)
-}
-
-// Validate says what is wrong with a place, without touching it.
-func Validate(place string) error {
-	switch {
-	case place == "":
-		return errors.New("is empty; give a directory such as ./data/originals")
-	case strings.HasPrefix(place, "s3://"):
-		return errors.New("S3 is not built yet; give a directory, such as ./data/originals or a mounted NFS or EFS path")
-	case strings.Contains(place, "://"):
-		return fmt.Errorf("%q is no directory; give a path such as ./data/originals", place)
-	}
-	return nil
 }
 
 // valid reports whether a name can be one of ours, so that nothing else ever

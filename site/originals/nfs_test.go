@@ -1,0 +1,92 @@
+package originals_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"keepwatch/site/originals"
+	"keepwatch/site/originals/storetest"
+)
+
+// mountsEnv names two mounts of one directory, "/mnt/a:/mnt/b": make test-nfs sets it.
+const mountsEnv = "KEEPWATCH_TEST_MOUNTS"
+
+func mounts(t *testing.T) (a, b string) {
+	t.Helper()
+	a, b, ok := strings.Cut(os.Getenv(mountsEnv), ":")
+	if !ok {
+		t.Skip("needs two mounts of one directory: run make test-nfs")
+	}
+	return a, b
+}
+
+func TestMountsConform(t *testing.T) {
+	t.Parallel()
+	a, b := mounts(t)
+	storetest.Run(t, func(t *testing.T) func() originals.Store {
+		t.Helper()
+		dir, err := os.MkdirTemp(a, "store-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		turn := 0
+		return func() originals.Store {
+			turn++
+			return mustNew(t, filepath.Join([]string{a, b}[turn%2], filepath.Base(dir)))
+		}
+	})
+}
+
+// TestMountsSeeWhatOthersWrote: machine B has looked for an object before machine A
+// wrote it, and remembers that it is not there. B's store finds it all the same.
+func TestMountsSeeWhatOthersWrote(t *testing.T) {
+	t.Parallel()
+	a, b := mounts(t)
+	dir, err := os.MkdirTemp(a, "seen-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, two := mustNew(t, dir), mustNew(t, filepath.Join(b, filepath.Base(dir)))
+	var took []time.Duration
+	trapped := 0
+	for n := range 40 {
+		data, content := storetest.Make(uint64(n), 10_000)
+		plain := filepath.Join(b, filepath.Base(dir), content[:2], content+".jpg")
+		if _, err := os.Stat(plain); !errors.Is(err, fs.ErrNotExist) {
+			t.Fatalf("before it was written: %v", err)
+		}
+		if err := one.Put(t.Context(), content, bytes.NewReader(data)); err != nil {
+			t.Fatal(err)
+		}
+		if n%2 == 0 {
+			// The trap is real: whoever just looks is told that there is nothing.
+			if _, err := os.Stat(plain); errors.Is(err, fs.ErrNotExist) {
+				trapped++
+			}
+		}
+		start := time.Now()
+		o, err := two.Open(t.Context(), content)
+		if err != nil {
+			t.Fatalf("object %d: %v", n, err)
+		}
+		took = append(took, time.Since(start))
+		got, err := io.ReadAll(o)
+		if err != nil || !bytes.Equal(got, data) {
+			t.Errorf("object %d: read %d bytes, %v", n, len(got), err)
+		}
+		_ = o.Close()
+	}
+	slices.Sort(took)
+	t.Logf("a plain look was told that there is nothing %d of 20 times; the store opened all 40, median %v, worst %v", trapped, took[20], took[39])
+	if trapped == 0 {
+		t.Error("the mounts do not remember what is absent: this test proves nothing here")
+	}
+}
