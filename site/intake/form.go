@@ -1,25 +1,25 @@
 package intake
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"mime/multipart"
-	"time"
+	"slices"
+	"strings"
+
+	"keepwatch/site/gallery"
 )
 
-// Fields are the fields of an upload form; zero values were not given.
-type Fields struct {
-	Tags        []int64   // ids in ascending order, at least one
-	Taken       time.Time // local wall time, carried as UTC
-	Zone        string
-	Location    int64  // 0 means the root
-	NewLocation string // name of a place at or below Location, made when missing
-	Camera      string
-	Film        string
-	Process     string
-	Watermark   string
-}
+const (
+	fileField  = "file"
+	maxHeader  = 64 << 10 // bytes of a part's header with all that stands before it
+	maxField   = 4 << 10  // bytes of a field; the longest text may have 100 characters
+	maxFields  = 2 * gallery.MaxMentions
+	quotedName = 40 // characters of an unknown name that are repeated
+)
 
-// Part is one file of a form. Data is read before the next part is asked for.
+// Part is one file of a form. Data must be read before the next part is asked for.
 type Part struct {
 	Name string // as the client gave it; never part of a path
 	Data io.Reader
@@ -30,16 +30,166 @@ type Part struct {
 type Form struct {
 	// Fields are complete as soon as OpenForm returns.
 	Fields Fields
+
+	parts  *multipart.Reader
+	budget *headerBudget
+	next   *multipart.Part // the first file, until Next returns it
+	last   *multipart.Part // what Next returned before
 }
 
-// OpenForm reads the fields of a multipart body, which come before its files, so
-// that a visitor can be judged before a file is read. Mistakes are
-// [gallery.InputError]; a body that cannot be read is one too. boundary is that
-// of the Content-Type.
+// OpenForm reads the fields of a multipart body up to its first file, so that a
+// visitor can be judged before a file is read. boundary is that of the
+// Content-Type. All errors are [gallery.InputError].
 func OpenForm(body io.Reader, boundary string) (*Form, error) {
-	_ = multipart.NewReader(body, boundary)
-	panic("intake: soon")
+	f := &Form{budget: &headerBudget{r: body}}
+	f.parts = multipart.NewReader(f.budget, boundary)
+	for count := 0; ; count++ {
+		part, err := f.part()
+		if err == io.EOF { //nolint:errorlint // a wrapped EOF is a broken form
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if part.FormName() == fileField {
+			f.next = part
+			break
+		}
+		if count == maxFields {
+			return nil, inputError("a form may have %d fields", maxFields)
+		}
+		if err := f.field(part); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case f.next != nil && len(f.Fields.Tags) == 0:
+		return nil, errOrder()
+	case len(f.Fields.Tags) == 0:
+		return nil, inputError("tag must name at least one tag of your own")
+	case f.next == nil:
+		return nil, ErrNoFile
+	}
+	return f, nil
 }
 
-// Next returns the next file, or [io.EOF]. A field after a file is a [gallery.InputError].
-func (f *Form) Next() (Part, error) { panic("intake: soon") }
+func errOrder() error { return inputError("put the tags before the files") }
+
+// field reads one field.
+func (f *Form) field(part *multipart.Part) error {
+	name := part.FormName()
+	if !slices.Contains(fieldNames(), name) {
+		return inputError("there is no parameter %q; the known ones are %s and %s",
+			cleanText(name, quotedName), strings.Join(fieldNames(), ", "), fileField)
+	}
+	value, err := io.ReadAll(io.LimitReader(part, maxField+1))
+	if err != nil {
+		return broken(err)
+	}
+	if len(value) > maxField {
+		return inputError("%s is too long", name)
+	}
+	if len(value) == 0 { // a form cannot leave a field out
+		return nil
+	}
+	return f.Fields.set(name, string(value))
+}
+
+// Next returns the next file, or [io.EOF] after the last. A field after a file and
+// a body that cannot be read are [gallery.InputError]. What was not read of the
+// file before is read now.
+func (f *Form) Next() (Part, error) {
+	for {
+		part := f.next
+		f.next = nil
+		if part == nil {
+			if err := f.drain(); err != nil {
+				return Part{}, err
+			}
+			var err error
+			if part, err = f.part(); err != nil {
+				return Part{}, err
+			}
+		}
+		if part.FormName() != fileField {
+			return Part{}, errOrder()
+		}
+		f.last = part
+		file := Part{Name: part.FileName(), Data: brokenReader{part}}
+		if file.Name != "" {
+			return file, nil
+		}
+		// A browser sends a nameless, empty file where none was chosen.
+		head := make([]byte, 1)
+		if n, err := io.ReadFull(part, head); n > 0 {
+			file.Data = io.MultiReader(strings.NewReader(string(head)), file.Data)
+			return file, nil
+		} else if err != io.EOF { //nolint:errorlint // a wrapped EOF is a broken form
+			return Part{}, broken(err)
+		}
+	}
+}
+
+func (f *Form) drain() error {
+	if f.last == nil {
+		return nil
+	}
+	if _, err := io.Copy(io.Discard, f.last); err != nil {
+		return broken(err)
+	}
+	return nil
+}
+
+// part returns the next part, or io.EOF itself after the last.
+func (f *Form) part() (*multipart.Part, error) {
+	f.budget.begin()
+	part, err := f.parts.NextRawPart()
+	f.budget.end()
+	if err == io.EOF { //nolint:errorlint // a wrapped EOF is a broken form
+		return nil, io.EOF
+	}
+	if err != nil {
+		return nil, broken(err)
+	}
+	return part, nil
+}
+
+// broken makes a sentence of an error of the body and keeps the cause.
+func broken(err error) error {
+	return fmt.Errorf("%w: %w", inputError("the upload broke off, or it is no form with files"), err)
+}
+
+type brokenReader struct{ r io.Reader }
+
+func (b brokenReader) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if err != nil && err != io.EOF { //nolint:errorlint // a wrapped EOF is no end
+		err = broken(err)
+	}
+	return n, err
+}
+
+var errHeader = errors.New("a part's header is too large")
+
+// headerBudget bounds what is read while a part's header is looked for; the
+// library's own bound is 10 MB for each.
+type headerBudget struct {
+	r      io.Reader
+	left   int
+	header bool
+}
+
+func (h *headerBudget) begin() { h.left, h.header = maxHeader, true }
+func (h *headerBudget) end()   { h.header = false }
+
+func (h *headerBudget) Read(p []byte) (int, error) {
+	if !h.header {
+		return h.r.Read(p)
+	}
+	if h.left <= 0 {
+		return 0, errHeader
+	}
+	n, err := h.r.Read(p[:min(len(p), h.left)])
+	h.left -= n
+	return n, err
+}

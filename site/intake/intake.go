@@ -14,6 +14,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"keepwatch/site/gallery"
@@ -25,9 +27,9 @@ import (
 var (
 	// ErrNotPicture is returned for what is neither JPEG, PNG, WebP nor ZIP: HTTP 415.
 	ErrNotPicture = errors.New("this is not a picture that the site can show; send JPEG, PNG, WebP or a ZIP of them")
-	// ErrTooLarge is returned for files, ZIPs and pictures beyond the limits: HTTP 413.
+	// ErrTooLarge is returned for files, ZIPs and uploads beyond the limits: HTTP 413.
 	// It is wrapped with the limit.
-	ErrTooLarge = errors.New("too large")
+	ErrTooLarge = errors.New("this is more than the site takes")
 	// ErrZIP is returned for a ZIP that is damaged, encrypted or made to do harm: HTTP 415.
 	// It is wrapped with what is wrong.
 	ErrZIP = errors.New("this ZIP cannot be read")
@@ -44,7 +46,7 @@ type Config struct {
 	// Dir is where uploads wait while they are read. Files here have no name and are gone with the
 	// process. Default: ./data/uploads. Example: /mnt/photos/uploads.
 	Dir string `yaml:"dir"`
-	// MaxBytes is the largest upload, all files of a form together; a ZIP counts packed and unpacked.
+	// MaxBytes is the largest upload, all files of a form together, and the most that a ZIP may unpack to.
 	// Default: 512MiB. Range: 1MiB to 4GiB. Example: 100MiB.
 	MaxBytes render.Size `yaml:"max_bytes"`
 	// AtOnce is how many uploads may be on their way at once; more are asked to come back.
@@ -75,11 +77,12 @@ func (c *Config) Validate(report func(path, msg string)) {
 	}
 }
 
-// Store is what an upload must remember: [gallery.Uploads], and the adding of
-// tags to a photo that is here already.
+// Store is what an upload must remember. postgres.Photos implements it.
 type Store interface {
 	gallery.Uploads
-	// Edit is that of [gallery.Photos].
+	// Tag is that of [gallery.Keys].
+	Tag(ctx context.Context, id int64, name string, ask gallery.Asking) (gallery.TagFacts, error)
+	// Edit is that of [gallery.Photos]; it adds tags to a photo that is here already.
 	Edit(ctx context.Context, e gallery.Edit, decide func(gallery.EditFacts) ([]gallery.Plan, error)) ([]gallery.Photo, error)
 }
 
@@ -97,10 +100,10 @@ type Parts struct {
 	// differ from that of other processes, see [gallery.Uploads].
 	Owner string
 	// Prepare, when set, is told of every photo that was stored, so that its standard
-	// sizes can be made ahead of time. It must not wait.
+	// sizes can be made ahead of time. It must not wait. Tags and Location have ids only.
 	Prepare func(gallery.Photo)
 	// Allow, when set, may refuse a picture of so many bytes before it is stored: the
-	// place for a quota. Its error is the text for the person who uploads.
+	// place for a quota. A gallery.InputError refuses this picture, other errors end the upload.
 	Allow func(ctx context.Context, tags []int64, bytes int64) error
 	// Log takes what somebody should look at. Nil discards it.
 	Log *slog.Logger
@@ -110,9 +113,6 @@ type Parts struct {
 type Batch struct {
 	Fields  Fields
 	Visitor gallery.Visitor
-	Now     time.Time
-	// Decide judges the tags under their lock: A6, and T1 for every one.
-	Decide func([]gallery.TagFacts) error
 }
 
 // State is what became of one file.
@@ -139,26 +139,78 @@ type Report struct {
 	Results []Result
 	// Ignored counts entries of ZIPs that are no pictures: folders, sidecar files.
 	Ignored int
+	// Stopped says in one sentence why the upload ended early; the files after the
+	// last result were not looked at. "" when it did not.
+	Stopped string
 }
 
-// IDs returns the photos that are now on the site, each once, in the order of the files.
-func (r Report) IDs() []int64 { panic("intake: soon") }
+// IDs returns the photos that are on the site now, each once, in the order of the
+// files.
+func (r Report) IDs() []int64 {
+	out := []int64{} // an empty list in JSON, not null
+	for _, f := range r.Results {
+		if f.State != Refused && !slices.Contains(out, f.ID) {
+			out = append(out, f.ID)
+		}
+	}
+	return out
+}
 
 // Log returns the report as text, a line for each file.
-func (r Report) Log() string { panic("intake: soon") }
+func (r Report) Log() string {
+	var out strings.Builder
+	for _, f := range r.Results {
+		switch f.State {
+		case Refused:
+			fmt.Fprintf(&out, "%s: refused: %s\n", f.File, f.Why)
+		case Stored:
+			fmt.Fprintf(&out, "%s: stored as %d", f.File, f.ID)
+		case Present:
+			fmt.Fprintf(&out, "%s: already here as %d", f.File, f.ID)
+		}
+		if f.Notes != "" {
+			out.WriteString("; " + f.Notes)
+		}
+		if f.State != Refused {
+			out.WriteByte('\n')
+		}
+	}
+	if r.Ignored > 0 {
+		fmt.Fprintf(&out, "ignored in ZIP files, because they are no pictures: %d\n", r.Ignored)
+	}
+	if r.Stopped != "" {
+		fmt.Fprintf(&out, "the upload ended here: %s\n", r.Stopped)
+	}
+	return out.String()
+}
 
 // Intake takes uploads in. Make it with [New]; safe for concurrent use.
-type Intake struct{}
+type Intake struct {
+	parts    Parts
+	maxBytes int64
+	spool    *spool
+	slots    chan struct{} // one token for each upload on its way
+	contents keyed         // one upload at a time writes one content
+}
 
 // New prepares the directory of uploads and removes what killed processes left there.
-func New(cfg Config, parts Parts) (*Intake, error) { panic("intake: soon") }
-
-// Receive reads the files that next yields until [io.EOF], stores the pictures
-// among them one after the other and tells what became of each. A failed file
-// does not stop the others; a full disk, a database that is away or a cancelled
-// ctx does. The error is nil when at least one photo is on the site afterwards,
-// else it is why the first file was refused, or what stopped the upload; the
-// report is filled in both cases.
-func (in *Intake) Receive(ctx context.Context, b Batch, next func() (Part, error)) (Report, error) {
-	panic("intake: soon")
+func New(cfg Config, parts Parts) (*Intake, error) {
+	cfg.SetDefaults()
+	if parts.Log == nil {
+		parts.Log = slog.New(slog.DiscardHandler)
+	}
+	s, err := openSpool(cfg.Dir, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	return &Intake{
+		parts: parts, maxBytes: int64(cfg.MaxBytes), spool: s,
+		slots: make(chan struct{}, cfg.AtOnce), contents: keyed{held: map[string]chan struct{}{}},
+	}, nil
 }
+
+// Close releases the directory of uploads.
+func (in *Intake) Close() error { return in.spool.root.Close() }
+
+// Busy returns how many uploads are on their way and how many may be.
+func (in *Intake) Busy() (now, most int) { return len(in.slots), cap(in.slots) }
