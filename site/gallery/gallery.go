@@ -137,6 +137,8 @@ var (
 	ErrCode = errors.New("this code is not valid")
 	// ErrTaken is returned for a code that exists already.
 	ErrTaken = errors.New("this code is taken; choose another")
+	// ErrOccupied is returned for an imported photo whose number another photo has.
+	ErrOccupied = errors.New("another photo has this number")
 	// ErrBeingRemoved is returned for an upload of content that is just being removed:
 	// the caller tries again in a second.
 	ErrBeingRemoved = errors.New("this picture is just being removed; please try again")

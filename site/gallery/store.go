@@ -243,26 +243,50 @@ type Uploads interface {
 }
 
 // Upkeep finds what can be cleaned up. What a method returns is marked as being
-// removed by owner, exactly as Forget does it; a mark older than an hour may be
-// taken over.
+// removed by owner, exactly as Forget does it; a mark of owner itself, or one that
+// is older than an hour, may be taken over (its time becomes now).
 type Upkeep interface {
-	// Stale returns contents of intents that owner left (all of them), or that anybody
-	// left before a time, and marks those that no photo names.
+	// Stale takes away up to limit intents that owner left (all of them), or that anybody
+	// left before a time. It returns, and marks, their contents that no photo and no other
+	// intent names, and those that owner had marked and not removed: the work of a
+	// process that was killed. An empty owner left nothing.
 	Stale(ctx context.Context, owner string, before, now time.Time, limit int) ([]string, error)
 	// Unnamed returns which of the contents are named by no photo and no intent, and marks them.
 	Unnamed(ctx context.Context, contents []string, owner string, now time.Time) ([]string, error)
 	// Purge removes the rows of up to limit photos that were deleted before a time, and returns
 	// and marks the contents that no other photo names.
 	Purge(ctx context.Context, before, now time.Time, owner string, limit int) (photos int64, contents []string, err error)
+	// Removed ends what Stale, Unnamed or Purge began with one content.
 	Removed(ctx context.Context, content, owner string) error
+	// Survey tells what the others would find, and changes nothing.
+	Survey(ctx context.Context, s Survey) (Surveyed, error)
+}
+
+// Survey asks what can be cleaned up.
+type Survey struct {
+	Contents    []string  // which of these are named by nothing, as Unnamed; nil asks for none
+	StaleBefore time.Time // intents of anybody written before; zero asks for none
+	PurgeBefore time.Time // photos deleted before; zero asks for none
+}
+
+// Surveyed is the answer to a survey.
+type Surveyed struct {
+	Unnamed []string // of Survey.Contents, ascending; marked ones too
+	Stale   int64    // intents
+	Purge   int64    // photos
+	// PurgeFiles and PurgeBytes are of the contents that only these photos name.
+	PurgeFiles, PurgeBytes int64
 }
 
 // Importer stores what another site knew, with its ids. Importing twice is importing once.
 type Importer interface {
 	// ImportPhoto stores a photo under its own id, with tags, people and places by
-	// name, made when missing. It reports whether the photo was new.
+	// name, made when missing, and takes the intent of its content by this owner away.
+	// It reports whether the photo was new; one with this id and this content is left as it is
+	// (people may have edited it), one with this id and another content is ErrOccupied.
 	ImportPhoto(ctx context.Context, p ImportedPhoto) (stored bool, err error)
-	// ImportCode stores a code with its tag by name, made when missing.
+	// ImportCode stores a code with its tag by name, made when missing. A code that exists
+	// is left as it is; when it is for another tag that is ErrTaken.
 	ImportCode(ctx context.Context, c ImportedCode) (stored bool, err error)
 }
 
