@@ -19,6 +19,7 @@ func (c *checker) all() {
 	c.top()
 	c.locations()
 	c.checks()
+	c.ownSites()
 	c.services()
 	c.people()
 	c.rotations()

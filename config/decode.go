@@ -285,11 +285,16 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string, depth int)
 	}
 }
 
-// list decodes a list; a single value stands for a list of one.
+// list decodes a list; a single value stands for a list of one, and names with
+// values for a list of those.
 func (d *decoder) list(n *yaml.Node, v reflect.Value, path string, depth int) {
 	items := n.Content
 	switch n.Kind { //nolint:exhaustive // aliases and documents do not come here
 	case yaml.MappingNode:
+		if isNamed(v.Type().Elem()) {
+			d.named(d.pairs(n, path, depth), v, path, depth)
+			return
+		}
 		d.fail(path, "must be a list, not a block (begin each element with \"- \")")
 		return
 	case yaml.ScalarNode:
@@ -298,6 +303,29 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, path string, depth int) {
 	v.Set(reflect.MakeSlice(v.Type(), len(items), len(items)))
 	for i, item := range items {
 		d.decode(item, v.Index(i), element(path, i), depth+1)
+	}
+}
+
+// isNamed reports whether a block is a name with a value and nothing else.
+func isNamed(t reflect.Type) bool {
+	fields := []string{}
+	if t.Kind() == reflect.Struct {
+		for _, f := range fieldsOf(t) {
+			fields = append(fields, f.key)
+		}
+	}
+	return slices.Equal(fields, []string{"name", "value"})
+}
+
+// named decodes names with values into a list of them, in the order of the file.
+func (d *decoder) named(given []pair, v reflect.Value, path string, depth int) {
+	v.Set(reflect.MakeSlice(v.Type(), len(given), len(given)))
+	fields := fieldsOf(v.Type().Elem())
+	for i, p := range given {
+		at := element(path, i)
+		d.marks[at] = Mark{p.key.Line, p.key.Column}
+		d.decode(p.key, v.Index(i).FieldByIndex(fields[0].index), join(at, "name"), depth+1)
+		d.decode(p.value, v.Index(i).FieldByIndex(fields[1].index), join(at, "value"), depth+1)
 	}
 }
 

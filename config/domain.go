@@ -12,8 +12,8 @@ import (
 	"keepwatch/reports"
 )
 
-// ProbeChecks makes the checks to run, in file order. Of env only Beats is used;
-// name, every and timeout are each check's own. The error names the check whose
+// ProbeChecks makes the checks to run, in file order. Of env everything is used
+// but name, every and timeout, which are each check's own. The error names the check whose
 // checker could not be made.
 func (f *File) ProbeChecks(env probe.Env) ([]probe.Check, error) {
 	checks := make([]probe.Check, 0, len(f.Checks))
@@ -22,7 +22,8 @@ func (f *File) ProbeChecks(env probe.Env) ([]probe.Check, error) {
 		if kind == nil {
 			return nil, fmt.Errorf("check %s: it has no kind", k.Name) // only a File that Load did not make
 		}
-		checker, err := kind.Checker(probe.Env{Name: k.Name, Every: k.Every, Timeout: k.Timeout, Beats: env.Beats})
+		env.Name, env.Every, env.Timeout = k.Name, k.Every, k.Timeout
+		checker, err := kind.Checker(env)
 		if err != nil {
 			return nil, fmt.Errorf("check %s: %w", k.Name, err)
 		}

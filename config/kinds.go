@@ -25,6 +25,8 @@ type Kinds struct {
 	ICMP *probe.ICMP `yaml:"icmp"`
 	// Heartbeat waits for a job to call the console.
 	Heartbeat *probe.Heartbeat `yaml:"heartbeat"`
+	// Journey does several things in a row, as a visitor does.
+	Journey *probe.Journey `yaml:"journey"`
 }
 
 // Channels is the menu of fallback channels. A fallback channel has exactly one

@@ -121,7 +121,21 @@ func loosen(s *jsonschema.Schema) {
 	}
 	list := &jsonschema.Schema{Type: "array", Items: s.Items}
 	s.AnyOf = append([]*jsonschema.Schema{list}, slices.DeleteFunc(slices.Clone(one), isBlock)...) // a block is no list
+	if hasNameAndValue(s.Items) {
+		value := &jsonschema.Schema{AnyOf: []*jsonschema.Schema{{Type: "string"}, {Type: "number"}, {Type: "boolean"}}}
+		s.AnyOf = append(s.AnyOf, &jsonschema.Schema{Type: "object", AdditionalProperties: value})
+	}
 	s.Type, s.Items = "", nil
+}
+
+// hasNameAndValue is isNamed for schemas: names with values may stand for a list of such blocks.
+func hasNameAndValue(s *jsonschema.Schema) bool {
+	if s.Properties == nil || s.Properties.Len() != 2 {
+		return false
+	}
+	_, name := s.Properties.Get("name")
+	_, value := s.Properties.Get("value")
+	return name && value
 }
 
 func isBlock(s *jsonschema.Schema) bool { return s.Type == "object" }

@@ -18,7 +18,8 @@ type httpChecker struct {
 	request   webRequest
 	judge     webJudge
 	transport *http.Transport
-	unable    bool // it should sign and has no key
+	secrets   []Secret // never to be seen in evidence
+	unable    bool     // it should sign and has no key
 }
 
 // Checker makes the checker; it reads the CA file.
@@ -42,12 +43,12 @@ func (h *HTTP) Checker(env Env) (Checker, error) {
 	}
 	r.header, r.private, r.host = headers(given)
 	for _, value := range conf.Headers {
-		r.secrets = append(r.secrets, value)
+		c.secrets = append(c.secrets, value)
 	}
 	if password, ok := r.url.User.Password(); ok {
-		r.secrets = append(r.secrets, Secret(password))
+		c.secrets = append(c.secrets, Secret(password))
 	}
-	r.secrets = append(r.secrets, conf.Body)
+	c.secrets = append(c.secrets, conf.Body)
 	r.signer, c.unable = signing(conf.Signed, conf.ProbeKey, env.ProbeKey)
 	if c.transport, err = newTransport(conf.Proxy, &conf.TLS, conf.AllowLinkLocal); err != nil {
 		return nil, err
@@ -60,7 +61,10 @@ func (c *httpChecker) Check(ctx context.Context) Look {
 	if c.unable {
 		return noKey()
 	}
-	look, _ := c.request.ask(ctx, c.transport, &c.judge)
+	look, answer := c.request.ask(ctx, c.transport, &c.judge)
+	if !look.OK && answer != nil {
+		look.Fault.Body = evidence(answer.body, c.secrets...)
+	}
 	return look
 }
 

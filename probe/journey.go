@@ -128,21 +128,3 @@ type JourneyCapture struct {
 	// Secret says that the value is never printed. Default false.
 	Secret bool `yaml:"secret,omitempty"`
 }
-
-// Target returns the base, or the address of the first step.
-func (j *Journey) Target() string {
-	address := j.Base
-	if address == "" && len(j.Steps) > 0 {
-		address = j.Steps[0].Request.URL
-	}
-	return (&HTTP{URL: address}).Target()
-}
-
-// SetDefaults fills what was left out.
-func (j *Journey) SetDefaults() {}
-
-// Validate reports every mistake.
-func (j *Journey) Validate(func(path, msg string)) {}
-
-// Checker makes the checker.
-func (j *Journey) Checker(Env) (Checker, error) { panic("not built yet") }
