@@ -24,12 +24,13 @@ var layers = map[string][]string{
 	"site/guard":     {},
 	"site/intake":    {"site/gallery", "site/render", "site/originals"},
 	"site/access":    {"site/gallery"},
+	"site/desk":      {"site/gallery", "site/access", "site/intake", "site/originals", "site/render", "site/picture"},
 	"site/answer":    {"site/gallery", "site/access", "site/intake", "site/render", "site/originals", "site/guard"},
-	"site/api":       {"site/picture", "site/gallery", "site/access", "site/answer", "site/intake", "site/render", "site/originals", "site/guard"},
-	"site/pages":     {"site/picture", "site/gallery", "site/access", "site/answer", "site/intake", "site/render", "site/originals", "site/guard"},
+	"site/api":       {"site/desk", "site/picture", "site/gallery", "site/access", "site/answer", "site/intake", "site/render", "site/originals", "site/guard"},
+	"site/pages":     {"site/desk", "site/picture", "site/gallery", "site/access", "site/answer", "site/intake", "site/render", "site/originals", "site/guard"},
 	"site": {
 		"site/render", "site/originals", "site/gallery", "site/access", "site/answer", "site/api", "site/pages", "site/picture",
-		"site/intake", "site/guard", "site/archive",
+		"site/intake", "site/guard", "site/archive", "site/desk",
 	},
 	"alerting": {"probe", "oncall"},
 

@@ -23,7 +23,6 @@ const (
 	redeemFor       = 5 * time.Second // deadline of one login
 	knownVisitors   = 16384
 	knownPhotoCount = 65536
-	knownLists      = 1024
 )
 
 // ErrAway is returned when nothing is known and the store cannot be asked.
@@ -57,22 +56,25 @@ type Gate struct {
 	Secure bool
 
 	store    Store
+	lists    Lists
 	failures Failures
 	client   func(*http.Request) netip.Addr
 
 	knownGrants *memory[[]gallery.Grant]
 	knownPhotos *memory[gallery.Photo]
-	knownLists  *memory[[]gallery.Photo]
+	known       lists
 }
 
 // New makes a gate; client says who sent a request.
 func New(store Store, secure bool, failures Failures, client func(*http.Request) netip.Addr) *Gate {
-	return &Gate{
+	g := &Gate{
 		Secure: secure, store: store, failures: failures, client: client,
 		knownGrants: newMemory(knownVisitors, func(g []gallery.Grant) bool { return len(g) == 0 }),
 		knownPhotos: newMemory(knownPhotoCount, func(p gallery.Photo) bool { return p.ID == 0 }),
-		knownLists:  newMemory(knownLists, func(p []gallery.Photo) bool { return len(p) == 0 }),
+		known:       newLists(),
 	}
+	g.lists, _ = store.(Lists) // becomes a part of Store as soon as the store has it
+	return g
 }
 
 // grants returns what a set of secrets allows, from memory when it is there.
@@ -103,35 +105,12 @@ func (g *Gate) Visitor(r *http.Request) (gallery.Visitor, error) {
 	return gallery.NewVisitor(grants, time.Now()), nil
 }
 
-// Photo returns a photo, also a deleted one, from memory when it is there; ID 0
-// means there is none. The error is [ErrAway].
-func (g *Gate) Photo(ctx context.Context, id int64) (gallery.Photo, error) {
-	p, err := g.knownPhotos.get(ctx, strconv.FormatInt(id, 10), func(ctx context.Context) (gallery.Photo, error) {
-		p, err := g.store.Photo(ctx, id)
-		if errors.Is(err, gallery.ErrNotFound) {
-			return gallery.Photo{}, nil // an answer, worth remembering
-		}
-		return p, err
-	})
-	if err != nil {
-		return gallery.Photo{}, Away(ctx, err)
-	}
-	return p, nil
-}
-
-// Find returns what a filter asks for, from memory when it is there. The error is [ErrAway].
-func (g *Gate) Find(ctx context.Context, f gallery.Filter) ([]gallery.Photo, error) {
-	photos, err := g.knownLists.get(ctx, fmt.Sprintf("%+v", f), func(ctx context.Context) ([]gallery.Photo, error) {
-		return g.store.Find(ctx, f)
-	})
-	if err != nil {
-		return nil, Away(ctx, err)
-	}
-	return photos, nil
-}
-
-// Away hides why the store failed from visitors and keeps it for the log.
+// Away hides why the store failed from visitors and keeps it for the log. The
+// store's answers to wrong questions pass as they are.
 func Away(ctx context.Context, err error) error {
+	if answered(err) {
+		return err
+	}
 	if ctx.Err() != nil {
 		return ctx.Err() // the visitor left
 	}
@@ -199,20 +178,19 @@ func (g *Gate) withToken(r *http.Request, secret string, now time.Time) []string
 }
 
 // Forget drops what is remembered and has changed, so that people see at once
-// what they did. The zero value means that anything may have changed: everything
-// is asked again, and what is known stays for the case that the store is away.
+// what they did. The zero value means that anything may have changed. Lists and
+// grants are asked again, and what is known stays for the case that the store is
+// away.
 func (g *Gate) Forget(c gallery.Change) {
+	now := time.Now()
 	switch {
 	case c.Token != nil:
-		g.knownGrants.clear()
+		g.knownGrants.doubt(now)
 	case c.Photo != 0:
 		g.knownPhotos.forget(strconv.FormatInt(c.Photo, 10))
 	default:
-		now := time.Now()
 		g.knownGrants.doubt(now)
 		g.knownPhotos.doubt(now)
-		g.knownLists.doubt(now)
-		return
 	}
-	g.knownLists.clear()
+	g.known.doubt(now)
 }

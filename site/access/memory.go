@@ -2,11 +2,14 @@ package access
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/singleflight"
+
+	"keepwatch/site/gallery"
 )
 
 const (
@@ -47,6 +50,12 @@ func newMemory[V any](entries int, no func(V) bool) *memory[V] {
 		no: no, slots: make(chan struct{}, askAtOnce),
 		yes: newLRU[remembered[V]](entries), nope: newLRU[remembered[V]](entries),
 	}
+}
+
+// weigh bounds what is remembered by weight in place of number: extra is what an
+// entry weighs beyond 1. Call it before the first use.
+func (m *memory[V]) weigh(extra func(V) int) {
+	m.yes.weight = func(r remembered[V]) int { return 1 + extra(r.value) }
 }
 
 // get returns what is known of key, and asks when that is nothing or too old. All
@@ -135,7 +144,9 @@ func (m *memory[V]) question(key string, gen uint64, ask func(context.Context) (
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err != nil {
-		m.retryAt = time.Now().Add(retryAfter)
+		if !answered(err) {
+			m.retryAt = time.Now().Add(retryAfter)
+		}
 		return none, err
 	}
 	if m.gen != gen {
@@ -149,4 +160,11 @@ func (m *memory[V]) question(key string, gen uint64, ask func(context.Context) (
 		m.yes.put(key, remembered[V]{value, at})
 	}
 	return value, nil
+}
+
+// answered reports whether an error is the store's answer to a wrong question: it
+// is not away then.
+func answered(err error) bool {
+	_, wrong := errors.AsType[gallery.InputError](err)
+	return wrong || errors.Is(err, gallery.ErrForbidden)
 }
