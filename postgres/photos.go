@@ -3,149 +3,173 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"keepwatch/site/gallery"
 )
 
-// Photos remembers what the image site must know. It implements the interfaces of package gallery.
+// Photos remembers what the image site must know. It implements the interfaces of
+// package gallery; the files photos_*.go hold a few of them each.
+//
+// Locks are always taken in this order, each kind by ascending id (contents by
+// name), so that no two transactions wait for each other: photos, contents, tags,
+// codes, then what is made new: tags, people, places. Whoever hangs something on a
+// tag locks the tag first, so that a tag is not deleted at the same moment.
 type Photos struct{ DB *DB }
 
-const sqlGrants = `
-SELECT t.hash, g.id AS tag_id, g.name AS tag_name, t.level, t.expires
-FROM access_token AS t
-JOIN tag AS g ON g.id = t.tag_id
-WHERE t.hash = ANY(@hashes)
-ORDER BY t.id
-LIMIT @limit`
+var (
+	_ gallery.Keys     = Photos{}
+	_ gallery.Photos   = Photos{}
+	_ gallery.Places   = Photos{}
+	_ gallery.Uploads  = Photos{}
+	_ gallery.Upkeep   = Photos{}
+	_ gallery.Importer = Photos{}
+	_ gallery.Founding = Photos{}
+	_ gallery.Views    = Photos{}
+	_ gallery.Watcher  = Photos{}
+)
 
-type grantRow struct {
-	Hash    []byte
-	TagID   int64
-	TagName string
-	Level   int16
-	Expires *time.Time
+// querier is a pool or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-func (r grantRow) grant() gallery.Grant {
-	g := gallery.Grant{Token: r.Hash, Tag: gallery.Ref{ID: r.TagID, Name: r.TagName}, Level: levelOf(r.Level)}
-	if r.Expires != nil {
-		g.Expires = *r.Expires
+// errAgain ends a transaction that found something in its way that its next try
+// will see: a tag of the same name, made at the same moment.
+var errAgain = errors.New("somebody was faster")
+
+// tries is how often a transaction is begun that others are in the way of.
+const tries = 6
+
+// again runs fn in a transaction, anew while others are in its way.
+func (p Photos) again(ctx context.Context, fn func(pgx.Tx) error) error {
+	for try := 1; ; try++ {
+		err := p.DB.tx(ctx, fn)
+		if err == nil || !inTheWay(err) {
+			return err
+		}
+		if try == tries {
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(rand.N(time.Duration(try) * 10 * time.Millisecond)):
+		}
 	}
-	return g
 }
 
-// levelOf reads a stored level: 4 is what an older site called write.
-func levelOf(stored int16) gallery.Level { return min(gallery.Level(stored), gallery.Write) }
-
-// Grants implements the interfaces of package gallery.
-func (p Photos) Grants(ctx context.Context, hashes [][]byte) ([]gallery.Grant, error) {
-	rows, err := p.DB.pool.Query(ctx, sqlGrants, pgx.NamedArgs{"hashes": hashes, "limit": len(hashes)})
-	if err != nil {
-		return nil, translate(err)
+func inTheWay(err error) bool {
+	if errors.Is(err, errAgain) {
+		return true
 	}
-	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[grantRow])
-	if err != nil {
-		return nil, translate(err)
-	}
-	grants := make([]gallery.Grant, len(found))
-	for i, r := range found {
-		grants[i] = r.grant()
-	}
-	return grants, nil
+	pgErr, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pgErr.Code == "40P01" // a deadlock after all
 }
 
-const sqlPhoto = `
+const sqlPhotosByID = `
 SELECT
-    p.id, p.content, p.file_name, p.bytes, p.width, p.height, p.title, p.caption, p.taken, p.added, p.deleted,
-    ARRAY(SELECT x.tag_id FROM photo_tag AS x WHERE x.photo_id = p.id ORDER BY x.tag_id) AS tags,
-    ARRAY(
-        SELECT g.name
-        FROM photo_tag AS x
-        JOIN tag AS g ON g.id = x.tag_id
-        WHERE x.photo_id = p.id
-        ORDER BY x.tag_id
-    ) AS tag_names
-FROM photo AS p
-WHERE p.id = @id`
+    p.id, p.content, p.file_name, p.bytes, p.width, p.height, p.orientation, p.rotation, p.title, p.caption,
+    p.taken, p.zone, p.camera, p.aperture, p.shutter, p.exposure, p.metering, p.film, p.process, p.focal_length,
+    p.flash, p.lat, p.lon, p.alt, p.watermark, p.is_new, p.added, p.deleted,
+    l.id AS place_id, l.name AS place_name,
+    t.ids AS tags, t.names AS tag_names, s.ids AS people, s.firsts AS first_names, s.lasts AS last_names
+FROM unnest(@ids::bigint[]) WITH ORDINALITY AS want (id, nth)
+JOIN photo AS p ON p.id = want.id
+JOIN place AS l ON l.id = p.place_id
+LEFT JOIN LATERAL (
+    SELECT array_agg(g.id ORDER BY g.id) AS ids, array_agg(g.name ORDER BY g.id) AS names
+    FROM photo_tag AS x
+    JOIN tag AS g ON g.id = x.tag_id
+    WHERE x.photo_id = p.id
+) AS t ON true
+LEFT JOIN LATERAL (
+    SELECT
+        array_agg(g.id ORDER BY g.id) AS ids, array_agg(g.first_name ORDER BY g.id) AS firsts,
+        array_agg(g.last_name ORDER BY g.id) AS lasts
+    FROM photo_person AS x
+    JOIN person AS g ON g.id = x.person_id
+    WHERE x.photo_id = p.id
+) AS s ON true
+ORDER BY want.nth`
 
 type photoRow struct {
-	ID       int64
-	Content  string
-	FileName string
-	Bytes    int64
-	Width    int
-	Height   int
-	Title    string
-	Caption  string
-	Taken    *time.Time
-	Added    time.Time
-	Deleted  *time.Time
-	Tags     []int64
-	TagNames []string
+	ID          int64
+	Content     string
+	FileName    string
+	Bytes       int64
+	Width       int
+	Height      int
+	Orientation int
+	Rotation    int
+	Title       string
+	Caption     string
+	Taken       *time.Time
+	Zone        string
+	Camera      string
+	Aperture    string
+	Shutter     string
+	Exposure    string
+	Metering    string
+	Film        string
+	Process     string
+	FocalLength string
+	Flash       *bool
+	Lat         *float64
+	Lon         *float64
+	Alt         *float64
+	Watermark   string
+	IsNew       bool
+	Added       time.Time
+	Deleted     *time.Time
+	PlaceID     int64
+	PlaceName   string
+	Tags        []int64
+	TagNames    []string
+	People      []int64
+	FirstNames  []string
+	LastNames   []string
 }
 
 func (r photoRow) photo() gallery.Photo {
-	photo := gallery.Photo{
+	p := gallery.Photo{
 		ID: r.ID, Content: r.Content, FileName: r.FileName, Bytes: r.Bytes, Width: r.Width, Height: r.Height,
-		Title: r.Title, Caption: r.Caption, Added: r.Added,
+		Orientation: r.Orientation, Rotation: r.Rotation, Title: r.Title, Caption: r.Caption,
+		Taken: instant(r.Taken), Zone: r.Zone,
+		Shot: gallery.Shot{
+			Camera: r.Camera, Aperture: r.Aperture, Shutter: r.Shutter, Exposure: r.Exposure, Metering: r.Metering,
+			Film: r.Film, Process: r.Process, FocalLength: r.FocalLength, Flash: r.Flash,
+		},
+		Position:  gallery.Position{Lat: r.Lat, Lon: r.Lon, Alt: r.Alt},
+		Watermark: r.Watermark, Location: gallery.Ref{ID: r.PlaceID, Name: r.PlaceName},
+		New: r.IsNew, Added: r.Added, Deleted: instant(r.Deleted),
+		Tags: refs(r.Tags, r.TagNames),
 	}
-	if r.Deleted != nil {
-		photo.Deleted = *r.Deleted
+	for i, id := range r.People {
+		p.People = append(p.People, gallery.Person{ID: id, First: r.FirstNames[i], Last: r.LastNames[i]})
 	}
-	for i, id := range r.Tags {
-		photo.Tags = append(photo.Tags, gallery.Ref{ID: id, Name: r.TagNames[i]})
-	}
-	if r.Taken != nil {
-		photo.Taken = *r.Taken
-	}
-	return photo
+	return p
 }
 
-// Photo implements the interfaces of package gallery.
-func (p Photos) Photo(ctx context.Context, id int64) (gallery.Photo, error) {
-	rows, err := p.DB.pool.Query(ctx, sqlPhoto, pgx.NamedArgs{"id": id})
-	if err != nil {
-		return gallery.Photo{}, translate(err)
+// refs pairs ids with names; none is nil.
+func refs(ids []int64, names []string) []gallery.Ref {
+	var out []gallery.Ref
+	for i, id := range ids {
+		out = append(out, gallery.Ref{ID: id, Name: names[i]})
 	}
-	row, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[photoRow])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return gallery.Photo{}, gallery.ErrNotFound
-	}
-	if err != nil {
-		return gallery.Photo{}, translate(err)
-	}
-	return row.photo(), nil
+	return out
 }
 
-const sqlPhotos = `
-SELECT
-    p.id, p.content, p.file_name, p.bytes, p.width, p.height, p.title, p.caption, p.taken, p.added, p.deleted,
-    ARRAY(SELECT x.tag_id FROM photo_tag AS x WHERE x.photo_id = p.id ORDER BY x.tag_id) AS tags,
-    ARRAY(
-        SELECT g.name
-        FROM photo_tag AS x
-        JOIN tag AS g ON g.id = x.tag_id
-        WHERE x.photo_id = p.id
-        ORDER BY x.tag_id
-    ) AS tag_names
-FROM photo AS p
-WHERE p.deleted IS NULL
-    AND EXISTS (SELECT FROM photo_tag AS x WHERE x.photo_id = p.id AND x.tag_id = ANY(@tags))
-ORDER BY p.id DESC
-LIMIT @limit`
-
-// Photos implements the interfaces of package gallery.
-func (p Photos) Find(ctx context.Context, f gallery.Filter) ([]gallery.Photo, error) {
-	rows, err := p.DB.pool.Query(ctx, sqlPhotos, pgx.NamedArgs{"tags": f.Tags, "limit": f.Limit})
+// photosByID returns photos in the order of ids; those that do not exist are left out.
+func photosByID(ctx context.Context, q querier, ids []int64) ([]gallery.Photo, error) {
+	found, err := list[photoRow](ctx, q, sqlPhotosByID, pgx.NamedArgs{"ids": ids})
 	if err != nil {
-		return nil, translate(err)
-	}
-	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[photoRow])
-	if err != nil {
-		return nil, translate(err)
+		return nil, fmt.Errorf("read photos: %w", err)
 	}
 	photos := make([]gallery.Photo, len(found))
 	for i, r := range found {
@@ -154,114 +178,34 @@ func (p Photos) Find(ctx context.Context, f gallery.Filter) ([]gallery.Photo, er
 	return photos, nil
 }
 
-// One statement counts the use and makes the token: the row lock of the UPDATE
-// makes racing callers wait for each other and look at max_uses again.
-const sqlRedeem = `
-WITH used AS (
-    UPDATE access_code
-    SET uses = uses + 1
-    WHERE code = @code
-        AND (max_uses IS NULL OR uses < max_uses)
-        AND (expires IS NULL OR expires > @now)
-    RETURNING id, tag_id, level
-), made AS (
-    INSERT INTO access_token (hash, tag_id, level, code_id, created)
-    SELECT @hash, tag_id, level, id, @now
-    FROM used
-    RETURNING hash, tag_id, level, expires
-)
-SELECT made.hash, g.id AS tag_id, g.name AS tag_name, made.level, made.expires
-FROM made
-JOIN tag AS g ON g.id = made.tag_id`
-
-// Redeem implements the interfaces of package gallery.
-func (p Photos) Redeem(ctx context.Context, r gallery.Redemption) (gallery.Grant, error) {
-	rows, err := p.DB.pool.Query(ctx, sqlRedeem, pgx.NamedArgs{"code": r.Code, "hash": r.Token, "now": r.Now})
+// list collects rows by name; no row is an empty list. Errors are translated.
+func list[T any](ctx context.Context, q querier, sql string, args ...any) ([]T, error) {
+	rows, err := q.Query(ctx, sql, args...)
 	if err != nil {
-		return gallery.Grant{}, translate(err)
+		return nil, translate(err)
 	}
-	row, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[grantRow])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return gallery.Grant{}, gallery.ErrCode
-	}
-	if err != nil {
-		return gallery.Grant{}, translate(err)
-	}
-	return row.grant(), nil
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[T])
+	return found, translate(err)
 }
 
-const sqlWelcome = `
-SELECT
-    NOT EXISTS (SELECT FROM photo) AND NOT EXISTS (SELECT FROM tag) AS empty,
-    coalesce((
-        SELECT CASE WHEN c.uses = 0 THEN c.code ELSE '' END
-        FROM access_code AS c
-        ORDER BY c.id
-        LIMIT 1
-    ), '') AS code`
-
-// Welcome implements the interfaces of package gallery.
-func (p Photos) Welcome(ctx context.Context) (gallery.Welcome, error) {
-	rows, err := p.DB.pool.Query(ctx, sqlWelcome)
+// column collects rows of one value.
+func column[T any](ctx context.Context, q querier, sql string, args ...any) ([]T, error) {
+	rows, err := q.Query(ctx, sql, args...)
 	if err != nil {
-		return gallery.Welcome{}, translate(err)
+		return nil, translate(err)
 	}
-	w, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[gallery.Welcome])
-	return w, translate(err)
+	found, err := pgx.CollectRows(rows, pgx.RowTo[T])
+	return found, translate(err)
 }
 
-const sqlSeedTag = `
-INSERT INTO tag (name)
-VALUES (@name)
-ON CONFLICT (name) DO NOTHING
-RETURNING id`
-
-const sqlSeedCode = `
-INSERT INTO access_code (code, tag_id, level, created)
-VALUES (@code, @tag, @level, @now)`
-
-const sqlSeedPhoto = `
-WITH made AS (
-    INSERT INTO photo (content, file_name, bytes, width, height, title, caption, taken, added)
-    VALUES (@content, @file_name, @bytes, @width, @height, @title, @caption, @taken, @now)
-    RETURNING id
-)
-INSERT INTO photo_tag (photo_id, tag_id)
-SELECT id, @tag
-FROM made`
-
-// Seed implements the interfaces of package gallery. Of two that seed at once the second waits at the
-// tag's unique name and then stores nothing.
-func (p Photos) Seed(ctx context.Context, s gallery.Seed) error {
-	return p.DB.tx(ctx, func(tx pgx.Tx) error {
-		var tag int64
-		err := tx.QueryRow(ctx, sqlSeedTag, pgx.NamedArgs{"name": s.Tag}).Scan(&tag)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		code := pgx.NamedArgs{"code": s.Code, "tag": tag, "level": s.Level, "now": s.Now}
-		if _, err := tx.Exec(ctx, sqlSeedCode, code); err != nil {
-			return err
-		}
-		for _, photo := range s.Photos {
-			if _, err := tx.Exec(ctx, sqlSeedPhoto, seedArgs(photo, tag, s.Now)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-func seedArgs(p gallery.Photo, tag int64, now time.Time) pgx.NamedArgs {
-	var taken *time.Time
-	if !p.Taken.IsZero() {
-		taken = &p.Taken
+// Photo implements [gallery.Photos].
+func (p Photos) Photo(ctx context.Context, id int64) (gallery.Photo, error) {
+	found, err := photosByID(ctx, p.DB.pool, []int64{id})
+	if err != nil {
+		return gallery.Photo{}, err
 	}
-	return pgx.NamedArgs{
-		"content": p.Content, "file_name": p.FileName, "bytes": p.Bytes, "width": p.Width, "height": p.Height,
-		"title": p.Title, "caption": p.Caption, "taken": taken, "now": now, "tag": tag,
+	if len(found) == 0 {
+		return gallery.Photo{}, gallery.ErrNotFound
 	}
+	return found[0], nil
 }

@@ -73,6 +73,7 @@ func TestPhotosSeedAndRead(t *testing.T) {
 	}
 	wantPhoto := seedOf("", "", 0, "a.jpg").Photos[0]
 	wantPhoto.ID, wantPhoto.Added, wantPhoto.Tags = photos[1].ID, siteNow, []gallery.Ref{{ID: grant.Tag.ID, Name: "samples"}}
+	wantPhoto.Orientation, wantPhoto.Location = 1, gallery.Ref{ID: gallery.RootLocation, Name: "Earth"}
 	one, err := p.Photo(ctx, photos[1].ID)
 	if diff := cmp.Diff(wantPhoto, one); diff != "" || err != nil {
 		t.Errorf("photo %v (-want +got):\n%s", err, diff)

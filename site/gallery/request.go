@@ -45,10 +45,10 @@ type EditRequest struct {
 
 // FromFile is what a picture file says about itself; zero fields are not known.
 type FromFile struct {
-	Taken       time.Time
-	Zone        string
-	Orientation int
 	Shot        Shot
+	Taken       time.Time // local wall time, carried as UTC
+	Zone        string    // offset such as +02:00
+	Orientation int       // 1 to 8
 	Position    Position
 }
 
@@ -169,45 +169,6 @@ func (r EditRequest) Edit(v Visitor, now time.Time) Edit {
 // Asking says for whom facts are to be gathered.
 func (v Visitor) Asking(now time.Time) Asking {
 	return Asking{Writable: v.Writable(), Held: v.at(None), Now: now}
-}
-
-// UploadRequest is what goes with uploaded files: it holds for all of them and
-// overrides what the files say. Zero fields say nothing.
-type UploadRequest struct {
-	Tags               []int64
-	Taken              time.Time
-	Zone, Camera, Film string
-	Process, Watermark string
-	Location           int64
-	NewLocation        string // below Location, or below the root
-}
-
-// ParseUpload reads the parameters of an upload. Every error is an InputError that
-// names the parameter.
-func ParseUpload(values url.Values) (UploadRequest, error) {
-	p := parser{values: values}
-	text := func(name string, limit int) string {
-		if s := p.text(name, limit); s != nil {
-			return *s
-		}
-		return ""
-	}
-	r := UploadRequest{
-		Tags: p.ids("tag", MaxMentions), Zone: text("tz", MaxLong), Camera: text("cam", MaxShort), Film: text("flm", MaxShort),
-		Process: text("pcs", MaxShort), Watermark: text("wmk", MaxMedium),
-		Location: p.id("loc"), NewLocation: p.name("nlc", MaxMedium),
-	}
-	if t := p.wall("ts"); t != nil {
-		r.Taken = *t
-	}
-	p.others()
-	if p.err == nil && len(r.Tags) == 0 {
-		p.fail("tag must name at least one tag of your own")
-	}
-	if p.err != nil {
-		return UploadRequest{}, p.err
-	}
-	return r, nil
 }
 
 // PersonOf splits a full name: the last word is the last name.
@@ -418,4 +379,48 @@ func (p *parser) others() {
 			p.fail("there is no such parameter; the known ones are %s", strings.Join(p.known, ", "))
 		}
 	}
+}
+
+// Span is the wall times that the filter's day and month allow, from one (included)
+// to the other (excluded); the zero time does not restrict. A day or month that
+// does not exist is an InputError.
+func (f Filter) Span() (from, to time.Time, err error) {
+	if f.Day != "" {
+		if from, err = ParseDay(f.Day); err != nil {
+			return from, to, err
+		}
+		to = from.AddDate(0, 0, 1)
+	}
+	if f.Month == "" {
+		return from, to, nil
+	}
+	month, err := ParseMonth(f.Month)
+	if err != nil {
+		return from, to, err
+	}
+	if from.Before(month) {
+		from = month
+	}
+	if end := month.AddDate(0, 1, 0); to.IsZero() || end.Before(to) {
+		to = end
+	}
+	return from, to, nil
+}
+
+// ParseDay reads a day, 2006-01-02. The error is an InputError.
+func ParseDay(s string) (time.Time, error) {
+	t, err := time.Parse("2006-01-02", s)
+	if err != nil || t.Year() < 1 {
+		return time.Time{}, InputError{"date must be a day like 2026-05-31"}
+	}
+	return t, nil
+}
+
+// ParseMonth reads a month, 2006-01. The error is an InputError.
+func ParseMonth(s string) (time.Time, error) {
+	t, err := time.Parse("2006-01", s)
+	if err != nil || t.Year() < 1 {
+		return time.Time{}, InputError{"month must be a month like 2026-05"}
+	}
+	return t, nil
 }

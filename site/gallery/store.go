@@ -83,7 +83,7 @@ type Photos interface {
 type Places interface {
 	// Place returns a location with its neighbours, or ErrNotFound.
 	Place(ctx context.Context, id int64) (Place, error)
-	// PersonName returns a person, or ErrNotFound.
+	// Person returns a person, or ErrNotFound.
 	Person(ctx context.Context, id int64) (Person, error)
 }
 
@@ -160,8 +160,8 @@ type Edit struct {
 // EditFacts is what decide needs to know, all read under the lock of the edit.
 type EditFacts struct {
 	Photos []Photo // in the order of Edit.IDs
-	// Tags holds facts of all mentioned tags and of all tags on the photos, by id; a
-	// mentioned name that exists is here too.
+	// Tags holds what T1 must know (name and Owned, no counts) of all mentioned tags
+	// that exist, by id or by name.
 	Tags map[int64]TagFacts
 	// TagNames maps the Key of mentioned names to ids of tags that exist; a tag that is
 	// spelled exactly so wins over one that is alike.
@@ -169,8 +169,8 @@ type EditFacts struct {
 	People   map[int64]Person // mentioned ids that exist
 	// PersonNames maps the Key of mentioned full names to ids of people that exist.
 	PersonNames map[string]int64
-	// Places holds the present location of each photo with its neighbours (also the
-	// siblings' parent), and the mentioned one, by id.
+	// Places holds the present location of each photo and the mentioned one with their
+	// neighbours, by id; it is empty when the edit mentions no place.
 	Places   map[int64]Place
 	Siblings map[int64][]Ref // by location id: the other children of its parent
 }
@@ -212,7 +212,8 @@ type Hints struct {
 // NewPhoto is a photo to be stored.
 type NewPhoto struct {
 	Photo Photo // ID 0; Location by id
-	// Location, when set, is found or made as a child of Photo.Location.
+	// Location, when set, is a place of this name below Photo.Location, beside it or
+	// it itself, and made below it when there is none.
 	Location string
 	Tags     []int64
 	// Owner is who wrote the intent, see Uploads.
@@ -224,15 +225,17 @@ type NewPhoto struct {
 // names it: first an intent, then the file, then the photo's row, which takes the
 // intent away in the same transaction.
 type Uploads interface {
-	// Intend notes that content is about to be written by owner. It returns
-	// ErrBeingRemoved while the same content is being removed.
+	// Intend notes that content is about to be written by owner. Each call is one
+	// upload, ended by one Add or one Forget. It returns ErrBeingRemoved while the same
+	// content is being removed.
 	Intend(ctx context.Context, content, owner string, now time.Time) error
 	// Known returns the photo with this content under one of the tags (deleted ones
 	// too, others first), or ErrNotFound.
 	Known(ctx context.Context, content string, tags []int64) (Photo, error)
-	// Add stores the photo with its tags and takes the intent of its content by this
-	// owner away. decide judges the tags under their lock (T1 for every one). It
-	// returns the id.
+	// Add stores the photo with its tags and takes an intent of its content by this
+	// owner away; without one it returns ErrBeingRemoved. decide judges the tags (their
+	// names and Owned, no counts) under their lock: see MayUpload. A tag that does not
+	// exist is ErrNotFound. It returns the id.
 	Add(ctx context.Context, n NewPhoto, ask Asking, decide func([]TagFacts) error) (int64, error)
 	// Forget takes an intent away whose upload did not come about. It reports whether
 	// the content is now named by no row and no other intent: then the caller removes
@@ -332,6 +335,8 @@ type Seed struct {
 	Level  Level
 	Code   string // normal form
 	Photos []Photo
+	// Owner is who wrote intents for the photos, see Uploads; "" wrote none.
+	Owner string
 }
 
 // Views remembers who looked at what.

@@ -14,6 +14,9 @@ func Key(name string) string {
 	return strings.ToLower(norm.NFC.String(strings.Join(strings.Fields(name), " ")))
 }
 
+// maxWord is how many characters of a word count.
+const maxWord = 64
+
 // Words are the words of a text in the form in which they are searched: lower
 // case, without accents, each once, at most limit (0: all) of them.
 func Words(text string, limit int) []string {
@@ -26,6 +29,9 @@ func Words(text string, limit int) []string {
 	var out []string
 	seen := map[string]bool{}
 	for _, w := range strings.FieldsFunc(plain, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+		if rs := []rune(w); len(rs) > maxWord {
+			w = string(rs[:maxWord])
+		}
 		if seen[w] {
 			continue
 		}

@@ -1,0 +1,452 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"keepwatch/site/gallery"
+)
+
+const sqlGrants = `
+SELECT t.hash, g.id AS tag_id, g.name AS tag_name, t.level, t.expires
+FROM access_token AS t
+JOIN tag AS g ON g.id = t.tag_id
+WHERE t.hash = ANY(@hashes)
+ORDER BY t.id
+LIMIT @limit`
+
+type grantRow struct {
+	Hash    []byte
+	TagID   int64
+	TagName string
+	Level   int16
+	Expires *time.Time
+}
+
+func (r grantRow) grant() gallery.Grant {
+	return gallery.Grant{
+		Token: r.Hash, Tag: gallery.Ref{ID: r.TagID, Name: r.TagName}, Level: levelOf(r.Level), Expires: instant(r.Expires),
+	}
+}
+
+// levelOf reads a stored level: 4 is what an older site called write.
+func levelOf(stored int16) gallery.Level { return min(gallery.Level(stored), gallery.Write) }
+
+// Grants implements [gallery.Keys].
+func (p Photos) Grants(ctx context.Context, hashes [][]byte) ([]gallery.Grant, error) {
+	found, err := list[grantRow](ctx, p.DB.pool, sqlGrants, pgx.NamedArgs{"hashes": hashes, "limit": len(hashes)})
+	if err != nil {
+		return nil, fmt.Errorf("read grants: %w", err)
+	}
+	grants := make([]gallery.Grant, len(found))
+	for i, r := range found {
+		grants[i] = r.grant()
+	}
+	return grants, nil
+}
+
+// One statement counts the use and makes the token: the row lock of the UPDATE
+// makes racing callers wait for each other and look at max_uses again.
+const sqlRedeem = `
+WITH used AS (
+    UPDATE access_code
+    SET uses = uses + 1
+    WHERE code = @code
+        AND (max_uses IS NULL OR uses < max_uses)
+        AND (expires IS NULL OR expires > @now)
+    RETURNING id, tag_id, level
+), made AS (
+    INSERT INTO access_token (hash, tag_id, level, code_id, created)
+    SELECT @hash, tag_id, level, id, @now
+    FROM used
+    RETURNING hash, tag_id, level, expires
+)
+SELECT made.hash, g.id AS tag_id, g.name AS tag_name, made.level, made.expires
+FROM made
+JOIN tag AS g ON g.id = made.tag_id`
+
+// Redeem implements [gallery.Keys].
+func (p Photos) Redeem(ctx context.Context, r gallery.Redemption) (gallery.Grant, error) {
+	args := pgx.NamedArgs{"code": clean(r.Code), "hash": r.Token, "now": r.Now.UTC()}
+	found, err := list[grantRow](ctx, p.DB.pool, sqlRedeem, args)
+	if err != nil {
+		return gallery.Grant{}, fmt.Errorf("redeem a code: %w", err)
+	}
+	if len(found) == 0 {
+		return gallery.Grant{}, gallery.ErrCode
+	}
+	return found[0].grant(), nil
+}
+
+// lockTags and what follows must be statements of their own: each sees what was
+// committed before the lock was there.
+const sqlLockTags = `
+SELECT t.id, t.name
+FROM tag AS t
+WHERE t.id = ANY(@ids::bigint[]) OR t.name = ANY(@names::text[]) OR lower(t.name) = ANY(@alike::text[])
+ORDER BY t.id
+FOR NO KEY UPDATE`
+
+type nameRow struct {
+	ID   int64
+	Name string
+}
+
+// lockTags locks the tags that exist of these, in the order of their ids. alike are
+// names in lower case.
+func lockTags(ctx context.Context, tx pgx.Tx, ids []int64, names, alike []string) ([]nameRow, error) {
+	if len(ids)+len(names)+len(alike) == 0 {
+		return nil, nil
+	}
+	found, err := list[nameRow](ctx, tx, sqlLockTags, pgx.NamedArgs{"ids": ids, "names": names, "alike": alike})
+	if err != nil {
+		return nil, fmt.Errorf("lock tags: %w", err)
+	}
+	return found, nil
+}
+
+// Somebody owns a tag who can write by a token, or could by a code that still works.
+const ownedTag = `(
+        EXISTS (
+            SELECT
+            FROM access_token AS o
+            WHERE o.tag_id = t.id AND o.level >= 3 AND (o.expires IS NULL OR o.expires > @now)
+        ) OR EXISTS (
+            SELECT
+            FROM access_code AS o
+            WHERE o.tag_id = t.id AND o.level >= 3
+                AND (o.expires IS NULL OR o.expires > @now) AND (o.max_uses IS NULL OR o.uses < o.max_uses)
+        )
+    ) AS owned`
+
+const sqlOwned = `
+SELECT t.id, t.name, t.description, 0::bigint AS photos, 0::bigint AS every, 0::bigint AS foreign_photos,
+    ` + ownedTag + `
+FROM tag AS t
+WHERE t.id = ANY(@ids)
+ORDER BY t.id`
+
+// Photos on the tag that somebody else alone may write: those without any of the
+// visitor's tags.
+const sqlTagFacts = `
+SELECT
+    t.id, t.name, t.description,
+    coalesce(c.photos, 0) AS photos, coalesce(c.every, 0) AS every, coalesce(c.foreign_photos, 0) AS foreign_photos,
+    ` + ownedTag + `
+FROM tag AS t
+LEFT JOIN LATERAL (
+    SELECT
+        count(*) AS every, count(*) FILTER (WHERE p.deleted IS NULL) AS photos,
+        count(*) FILTER (
+            WHERE NOT EXISTS (SELECT FROM photo_tag AS y WHERE y.photo_id = x.photo_id AND y.tag_id = ANY(@writable::bigint[]))
+        ) AS foreign_photos
+    FROM photo_tag AS x
+    JOIN photo AS p ON p.id = x.photo_id
+    WHERE x.tag_id = t.id
+) AS c ON true
+WHERE t.id = @id
+    OR (@id = 0 AND t.id = (
+        SELECT n.id
+        FROM tag AS n
+        WHERE n.name = @name OR lower(n.name) = lower(@name)
+        ORDER BY n.name = @name DESC, n.id
+        LIMIT 1
+    ))`
+
+type factRow struct {
+	ID            int64
+	Name          string
+	Description   string
+	Photos        int64
+	Every         int64
+	ForeignPhotos int64
+	Owned         bool
+}
+
+func (r factRow) facts() gallery.TagFacts {
+	return gallery.TagFacts{
+		Ref: gallery.Ref{ID: r.ID, Name: r.Name}, Description: r.Description,
+		Photos: r.Photos, All: r.Every, Foreign: r.ForeignPhotos, Owned: r.Owned,
+	}
+}
+
+// owned gathers what T1 needs to know of tags.
+func owned(ctx context.Context, tx pgx.Tx, ids []int64, now time.Time) ([]gallery.TagFacts, error) {
+	found, err := list[factRow](ctx, tx, sqlOwned, pgx.NamedArgs{"ids": ids, "now": now.UTC()})
+	if err != nil {
+		return nil, fmt.Errorf("read tags: %w", err)
+	}
+	out := make([]gallery.TagFacts, len(found))
+	for i, r := range found {
+		out[i] = r.facts()
+	}
+	return out, nil
+}
+
+const sqlCodes = `
+SELECT c.id, c.code, c.tag_id, c.level, c.uses, c.max_uses, c.expires
+FROM access_code AS c
+WHERE c.tag_id = ANY(@tags)
+ORDER BY c.id
+LIMIT 10000`
+
+type codeRow struct {
+	ID      int64
+	Code    string
+	TagID   int64
+	Level   int16
+	Uses    int64
+	MaxUses *int64
+	Expires *time.Time
+}
+
+func (r codeRow) code() gallery.Code {
+	c := gallery.Code{
+		ID: r.ID, Code: r.Code, Tag: r.TagID, Level: levelOf(r.Level), Uses: r.Uses, Expires: instant(r.Expires),
+	}
+	if r.MaxUses != nil {
+		c.MaxUses = *r.MaxUses
+	}
+	return c
+}
+
+// codesOf returns the codes of tags by tag.
+func codesOf(ctx context.Context, q querier, tags []int64) (map[int64][]gallery.Code, error) {
+	found, err := list[codeRow](ctx, q, sqlCodes, pgx.NamedArgs{"tags": tags})
+	if err != nil {
+		return nil, fmt.Errorf("read codes: %w", err)
+	}
+	out := map[int64][]gallery.Code{}
+	for _, r := range found {
+		out[r.TagID] = append(out[r.TagID], r.code())
+	}
+	return out, nil
+}
+
+// tagFacts gathers all that is known of one tag.
+func tagFacts(ctx context.Context, q querier, id int64, name string, ask gallery.Asking) (gallery.TagFacts, error) {
+	args := pgx.NamedArgs{"id": id, "name": clean(name), "writable": ask.Writable, "now": ask.Now.UTC()}
+	found, err := list[factRow](ctx, q, sqlTagFacts, asPlanned, args)
+	if err != nil {
+		return gallery.TagFacts{}, fmt.Errorf("read a tag: %w", err)
+	}
+	if len(found) == 0 {
+		return gallery.TagFacts{}, gallery.ErrNotFound
+	}
+	facts := found[0].facts()
+	codes, err := codesOf(ctx, q, []int64{facts.ID})
+	facts.Codes = codes[facts.ID]
+	return facts, err
+}
+
+// Tag implements [gallery.Keys].
+func (p Photos) Tag(ctx context.Context, id int64, name string, ask gallery.Asking) (gallery.TagFacts, error) {
+	return tagFacts(ctx, p.DB.pool, id, name, ask)
+}
+
+// The photos that the visitor may write are counted once for all tags on them:
+// what a tag has more than these is foreign.
+const sqlTags = `
+WITH mine AS (
+    SELECT DISTINCT x.photo_id
+    FROM photo_tag AS x
+    WHERE x.tag_id = ANY(@writable::bigint[])
+), own AS (
+    SELECT x.tag_id, count(*) AS n
+    FROM mine AS m
+    JOIN photo_tag AS x ON x.photo_id = m.photo_id
+    GROUP BY x.tag_id
+), every AS (
+    SELECT x.tag_id, count(*) AS n
+    FROM photo_tag AS x
+    WHERE x.tag_id = ANY(@held::bigint[]) OR x.tag_id IN (SELECT o.tag_id FROM own AS o)
+    GROUP BY x.tag_id
+), gone AS (
+    SELECT x.tag_id, count(*) AS n
+    FROM photo AS p
+    JOIN photo_tag AS x ON x.photo_id = p.id
+    WHERE p.deleted IS NOT NULL
+    GROUP BY x.tag_id
+)
+SELECT
+    t.id, t.name, t.description,
+    coalesce(e.n, 0) - coalesce(g.n, 0) AS photos, coalesce(e.n, 0) AS every, coalesce(e.n, 0) - coalesce(o.n, 0) AS foreign_photos,
+    ` + ownedTag + `
+FROM tag AS t
+LEFT JOIN every AS e ON e.tag_id = t.id
+LEFT JOIN own AS o ON o.tag_id = t.id
+LEFT JOIN gone AS g ON g.tag_id = t.id
+WHERE t.id = ANY(@held::bigint[]) OR o.n > 0
+ORDER BY lower(t.name), t.id
+LIMIT 10000`
+
+// Tags implements [gallery.Keys].
+func (p Photos) Tags(ctx context.Context, ask gallery.Asking) ([]gallery.TagFacts, error) {
+	args := pgx.NamedArgs{"writable": ask.Writable, "held": ask.Held, "now": ask.Now.UTC()}
+	found, err := list[factRow](ctx, p.DB.pool, sqlTags, asPlanned, args)
+	if err != nil {
+		return nil, fmt.Errorf("read tags: %w", err)
+	}
+	out := make([]gallery.TagFacts, len(found))
+	ids := make([]int64, len(found))
+	for i, r := range found {
+		out[i], ids[i] = r.facts(), r.ID
+	}
+	codes, err := codesOf(ctx, p.DB.pool, ids)
+	if err != nil {
+		return nil, err
+	}
+	for i := range out {
+		out[i].Codes = codes[out[i].ID]
+	}
+	return out, nil
+}
+
+const sqlAddCode = `
+INSERT INTO access_code (code, tag_id, level, uses, max_uses, created, expires)
+VALUES (@code, @tag, @level, @uses, @max_uses, @now, @expires)
+ON CONFLICT (code) DO NOTHING
+RETURNING id`
+
+// addCode stores a code for a locked tag and returns its id, or ErrTaken.
+func addCode(ctx context.Context, tx pgx.Tx, c gallery.Code, now time.Time) (int64, error) {
+	var limit *int64
+	if c.MaxUses > 0 {
+		limit = &c.MaxUses
+	}
+	ids, err := column[int64](ctx, tx, sqlAddCode, pgx.NamedArgs{
+		"code": c.Code, "tag": c.Tag, "level": c.Level, "uses": c.Uses, "max_uses": limit, "now": now.UTC(), "expires": stamp(c.Expires),
+	})
+	if err != nil {
+		return 0, fmt.Errorf("store a code: %w", err)
+	}
+	if len(ids) == 0 {
+		return 0, gallery.ErrTaken
+	}
+	return ids[0], nil
+}
+
+// Share implements [gallery.Keys].
+func (p Photos) Share(ctx context.Context, tag int64, ask gallery.Asking, decide func(gallery.TagFacts) (gallery.Code, error)) (gallery.Code, error) {
+	var code gallery.Code
+	err := p.again(ctx, func(tx pgx.Tx) error {
+		if _, err := lockTags(ctx, tx, []int64{tag}, nil, nil); err != nil {
+			return err
+		}
+		facts, err := tagFacts(ctx, tx, tag, "", ask)
+		if err != nil {
+			return err
+		}
+		if code, err = decide(facts); err != nil {
+			return err
+		}
+		code.Tag = tag
+		code.ID, err = addCode(ctx, tx, code, ask.Now)
+		return err
+	})
+	if err != nil {
+		return gallery.Code{}, err
+	}
+	return code, nil
+}
+
+const sqlTagOfCode = `
+SELECT c.tag_id
+FROM access_code AS c
+WHERE c.code = @code`
+
+const sqlLockCode = `
+SELECT c.id, c.code, c.tag_id, c.level, c.uses, c.max_uses, c.expires
+FROM access_code AS c
+WHERE c.code = @code
+FOR UPDATE`
+
+const sqlDeleteTokensOfCode = `
+DELETE FROM access_token
+WHERE code_id = @id
+RETURNING hash`
+
+const sqlDeleteCode = `
+DELETE FROM access_code
+WHERE id = @id`
+
+// A tag that is on nothing and that nobody holds (T2b).
+const sqlDeleteIdleTags = `
+DELETE FROM tag AS t
+WHERE t.id = ANY(@ids)
+    AND NOT EXISTS (SELECT FROM photo_tag AS x WHERE x.tag_id = t.id)
+    AND NOT EXISTS (SELECT FROM access_code AS x WHERE x.tag_id = t.id)
+    AND NOT EXISTS (SELECT FROM access_token AS x WHERE x.tag_id = t.id)`
+
+// deleteIdleTags ends tags of no use; they must be locked.
+func deleteIdleTags(ctx context.Context, tx pgx.Tx, ids []int64) error {
+	if _, err := tx.Exec(ctx, sqlDeleteIdleTags, pgx.NamedArgs{"ids": ids}); err != nil {
+		return fmt.Errorf("delete idle tags: %w", err)
+	}
+	return nil
+}
+
+// Unshare implements [gallery.Keys].
+func (p Photos) Unshare(ctx context.Context, code string, ask gallery.Asking, decide func(gallery.TagFacts, gallery.Code) error) error {
+	return p.again(ctx, func(tx pgx.Tx) error {
+		args := pgx.NamedArgs{"code": clean(code)}
+		tags, err := column[int64](ctx, tx, sqlTagOfCode, args)
+		if err != nil {
+			return fmt.Errorf("look up a code: %w", err)
+		}
+		if len(tags) == 0 {
+			return gallery.ErrNotFound
+		}
+		if _, err := lockTags(ctx, tx, tags, nil, nil); err != nil {
+			return err
+		}
+		// Who redeems the code at this moment has its row: its token is seen below.
+		locked, err := list[codeRow](ctx, tx, sqlLockCode, args)
+		if err != nil {
+			return fmt.Errorf("lock a code: %w", err)
+		}
+		if len(locked) == 0 {
+			return gallery.ErrNotFound
+		}
+		facts, err := tagFacts(ctx, tx, tags[0], "", ask)
+		if err != nil {
+			return err
+		}
+		if err := decide(facts, locked[0].code()); err != nil {
+			return err
+		}
+		return deleteCode(ctx, tx, locked[0])
+	})
+}
+
+func deleteCode(ctx context.Context, tx pgx.Tx, c codeRow) error {
+	args := pgx.NamedArgs{"id": c.ID}
+	hashes, err := column[[]byte](ctx, tx, sqlDeleteTokensOfCode, args)
+	if err != nil {
+		return fmt.Errorf("delete tokens: %w", err)
+	}
+	if _, err := tx.Exec(ctx, sqlDeleteCode, args); err != nil {
+		return fmt.Errorf("delete a code: %w", err)
+	}
+	if err := deleteIdleTags(ctx, tx, []int64{c.TagID}); err != nil {
+		return err
+	}
+	return announceTokens(ctx, tx, hashes)
+}
+
+// MakeCode implements [gallery.Founding].
+func (p Photos) MakeCode(ctx context.Context, c gallery.ImportedCode) error {
+	c.Tag = clean(c.Tag)
+	return p.again(ctx, func(tx pgx.Tx) error {
+		tags, err := findOrMakeTags(ctx, tx, []string{c.Tag})
+		if err != nil {
+			return err
+		}
+		c.Code.Tag = tags[c.Tag]
+		_, err = addCode(ctx, tx, c.Code, c.Now)
+		return err
+	})
+}
