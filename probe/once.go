@@ -38,7 +38,8 @@ func RunOnce(ctx context.Context, c Check, location string) Result {
 const picture = 56
 
 // Waterfall prints a result as text of at most 80 columns: a line that says what
-// it was, a bar for each phase where it lies in time, and why it failed.
+// it was, a bar for each phase (of a journey: for each step) where it lies in time,
+// and why it failed.
 func Waterfall(w io.Writer, res Result) error {
 	var b strings.Builder
 	look := &res.Look
@@ -54,13 +55,18 @@ func Waterfall(w io.Writer, res Result) error {
 		headline += ", " + look.RemoteAddr
 	}
 	b.WriteString(clip(headline, 80) + "\n")
-	bars(&b, look)
+	if len(look.Steps) > 0 {
+		stepLines(&b, look)
+	} else {
+		bars(&b, look)
+	}
 	if !look.CertNotAfter.IsZero() {
 		b.WriteString("certificate chain valid to " + look.CertNotAfter.UTC().Format(time.RFC3339) + "\n")
 	}
 	if look.Fault.Class != "" {
 		wrap(&b, fmt.Sprintf("%s (%s): %s", look.Fault.Class, look.Fault.Phase, look.Fault.Message))
 	}
+	cleanupFaults(&b, look)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
