@@ -7,6 +7,7 @@ import (
 	_ "image/gif"  // formats that sites serve
 	_ "image/jpeg" // formats that sites serve
 	_ "image/png"  // formats that sites serve
+	"strconv"
 
 	_ "golang.org/x/image/webp" // formats that sites serve
 )
@@ -39,7 +40,7 @@ func judgeImage(e ImageExpect, body []byte, limit int64) Fault {
 	if e.LongerEdge == 0 || longer == e.LongerEdge || e.OrNative && longer < e.LongerEdge {
 		return Fault{}
 	}
-	want := fmt.Sprint(e.LongerEdge)
+	want := strconv.Itoa(e.LongerEdge)
 	if e.OrNative {
 		want += " or less"
 	}

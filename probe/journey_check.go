@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -121,9 +122,7 @@ func (c *journeyChecker) begin() (*journeyRun, error) {
 	for name, text := range c.conf.Variables {
 		known[name] = journeyValue{text: r.fill(text, nil), secret: r.tells(text)}
 	}
-	for name, value := range known {
-		r.values[name] = value
-	}
+	maps.Copy(r.values, known)
 	return r, nil
 }
 

@@ -311,17 +311,21 @@ func (q *JourneyRequest) validate(report func(path, msg string)) {
 		}
 	}
 	for i, f := range q.Files {
-		at := fmt.Sprintf("request.files[%d].", i)
-		if strings.ContainsAny(f.Field+f.Name, "\r\n\x00") {
-			report(at+"name", "the name has a line break in it: take it out")
-		}
-		for _, edge := range []struct {
-			key    string
-			pixels int
-		}{{"width", f.Picture.Width}, {"height", f.Picture.Height}} {
-			if edge.pixels < 1 || edge.pixels > maxEdge {
-				report(at+"picture."+edge.key, fmt.Sprintf("%d is out of range: write 1 to %d pixels", edge.pixels, maxEdge))
-			}
+		f.validate(fmt.Sprintf("request.files[%d].", i), report)
+	}
+}
+
+// validate reports mistakes; at is the file's place.
+func (f JourneyFile) validate(at string, report func(path, msg string)) {
+	if strings.ContainsAny(f.Field+f.Name, "\r\n\x00") {
+		report(at+"name", "the name has a line break in it: take it out")
+	}
+	for _, edge := range []struct {
+		key    string
+		pixels int
+	}{{"width", f.Picture.Width}, {"height", f.Picture.Height}} {
+		if edge.pixels < 1 || edge.pixels > maxEdge {
+			report(at+"picture."+edge.key, fmt.Sprintf("%d is out of range: write 1 to %d pixels", edge.pixels, maxEdge))
 		}
 	}
 }

@@ -20,7 +20,12 @@ const (
 	recordMagic   = 0x4b575231 // "KWR1"
 	recordHeader  = 12
 	recordMaxBody = 64 << 10 // a fault's body is 2 KiB; anything larger is damage
-	bodyVersion   = 1
+	// bodyVersion is the version of most bodies. One of a journey is of
+	// journeyVersion: the same with the steps behind it, so that a program which knows
+	// no journeys still reads everything else.
+	bodyVersion    = 1
+	journeyVersion = 2
+	maxSteps       = 1_000 // more are damage
 )
 
 var errBadBody = errors.New("a record that this version of keepwatch cannot read")
@@ -65,7 +70,11 @@ func recordAt(b []byte) (body []byte, ok bool) {
 }
 
 func appendBody(b []byte, r probe.Result) []byte {
-	b = append(b, bodyVersion, flags(r))
+	version := byte(bodyVersion)
+	if r.Look.Fault.Step != "" || len(r.Look.Steps) > 0 {
+		version = journeyVersion
+	}
+	b = append(b, version, flags(r))
 	b = appendString(b, r.Check)
 	b = appendString(b, r.Location)
 	b = appendTime(b, r.Slot)
@@ -83,13 +92,49 @@ func appendBody(b []byte, r probe.Result) []byte {
 	b = binary.AppendVarint(b, int64(l.Code))
 	b = binary.AppendVarint(b, int64(l.Latency))
 	b = binary.AppendVarint(b, int64(l.Limit))
-	p := l.Phases
+	b = appendPhases(b, l.Phases)
+	b = binary.AppendVarint(b, l.Bytes)
+	b = appendString(b, l.RemoteAddr)
+	b = appendTime(b, l.CertNotAfter)
+	if version == bodyVersion {
+		return b
+	}
+	b = appendString(b, l.Fault.Step)
+	b = binary.AppendUvarint(b, uint64(len(l.Steps)))
+	for i := range l.Steps {
+		b = appendStep(b, &l.Steps[i])
+	}
+	return b
+}
+
+func appendPhases(b []byte, p probe.Phases) []byte {
 	for _, d := range [...]time.Duration{p.DNS, p.Connect, p.TLS, p.FirstByte, p.Transfer} {
 		b = binary.AppendVarint(b, int64(d))
 	}
-	b = binary.AppendVarint(b, l.Bytes)
-	b = appendString(b, l.RemoteAddr)
-	return appendTime(b, l.CertNotAfter)
+	return b
+}
+
+const (
+	stepCleanup = 1 << iota
+	stepSkipped
+	stepOK
+)
+
+func appendStep(b []byte, s *probe.StepLook) []byte {
+	b = appendString(b, s.Name)
+	var f byte
+	for bit, set := range map[byte]bool{stepCleanup: s.Cleanup, stepSkipped: s.Skipped, stepOK: s.OK} {
+		if set {
+			f |= bit
+		}
+	}
+	b = append(b, f)
+	b = binary.AppendVarint(b, int64(s.Code))
+	b = binary.AppendVarint(b, int64(s.Began))
+	b = binary.AppendVarint(b, int64(s.Latency))
+	b = appendPhases(b, s.Phases)
+	b = binary.AppendVarint(b, s.Bytes)
+	return appendString(b, s.Message)
 }
 
 const (
@@ -128,7 +173,7 @@ type decoder struct {
 
 func decodeBody(b []byte) (probe.Result, error) {
 	var r probe.Result
-	if len(b) < 2 || b[0] != bodyVersion {
+	if len(b) < 2 || b[0] != bodyVersion && b[0] != journeyVersion {
 		return r, errBadBody
 	}
 	f, d := b[1], &decoder{b: b[2:]}
@@ -143,15 +188,52 @@ func decodeBody(b []byte) (probe.Result, error) {
 		l.Fault.Body = []byte(body)
 	}
 	l.Code, l.Latency, l.Limit = d.small(math.MinInt32, math.MaxInt32), d.duration(), d.duration()
-	l.Phases = probe.Phases{
-		DNS: d.duration(), Connect: d.duration(), TLS: d.duration(),
-		FirstByte: d.duration(), Transfer: d.duration(),
-	}
+	l.Phases = d.phases()
 	l.Bytes, l.RemoteAddr, l.CertNotAfter = d.int(), d.string(), d.time()
+	if b[0] == journeyVersion {
+		l.Fault.Step, l.Steps = d.string(), d.steps()
+	}
 	if d.bad || len(d.b) != 0 {
 		return probe.Result{}, errBadBody
 	}
 	return r, nil
+}
+
+func (d *decoder) phases() probe.Phases {
+	return probe.Phases{
+		DNS: d.duration(), Connect: d.duration(), TLS: d.duration(),
+		FirstByte: d.duration(), Transfer: d.duration(),
+	}
+}
+
+func (d *decoder) steps() []probe.StepLook {
+	n := d.uint()
+	if n > maxSteps || n > uint64(len(d.b)) {
+		d.bad, d.b = true, nil
+	}
+	if n == 0 || d.bad {
+		return nil
+	}
+	steps := make([]probe.StepLook, n)
+	for i := range steps {
+		s := &steps[i]
+		s.Name = d.string()
+		f := d.byte()
+		s.Cleanup, s.Skipped, s.OK = f&stepCleanup != 0, f&stepSkipped != 0, f&stepOK != 0
+		s.Code, s.Began, s.Latency = d.small(math.MinInt32, math.MaxInt32), d.duration(), d.duration()
+		s.Phases, s.Bytes, s.Message = d.phases(), d.int(), d.string()
+	}
+	return steps
+}
+
+func (d *decoder) byte() byte {
+	if len(d.b) == 0 {
+		d.bad = true
+		return 0
+	}
+	v := d.b[0]
+	d.b = d.b[1:]
+	return v
 }
 
 func (d *decoder) int() int64 {

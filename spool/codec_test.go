@@ -3,6 +3,7 @@ package spool
 import (
 	"bytes"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,8 +30,13 @@ func fill(t *testing.T, v reflect.Value, n *int64) {
 		v.SetString(string(rune('a'+*n)) + "\x00\xff")
 	case v.CanInt():
 		v.SetInt(-*n)
-	case v.Kind() == reflect.Slice:
+	case v.Type() == reflect.TypeFor[[]byte]():
 		v.SetBytes([]byte{byte(*n), 0})
+	case v.Kind() == reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		for i := range 2 {
+			fill(t, v.Index(i), n)
+		}
 	default:
 		t.Fatalf("no sample for a %v", v.Type())
 	}
@@ -59,6 +65,31 @@ func TestCodecKeepsEveryField(t *testing.T) {
 	}
 }
 
+// TestCodecVersions: what is no journey's is written as a program reads it that
+// knows no journeys.
+func TestCodecVersions(t *testing.T) {
+	t.Parallel()
+	var plain, step, steps probe.Result
+	step.Look.Fault.Step = "upload"
+	steps.Look.Steps = []probe.StepLook{{Name: "log in"}}
+	for name, tc := range map[string]struct {
+		r    probe.Result
+		want byte
+	}{"plain": {plain, 1}, "step": {step, 2}, "steps": {steps, 2}} {
+		if got := appendBody(nil, tc.r)[0]; got != tc.want {
+			t.Errorf("%s: version %d, want %d", name, got, tc.want)
+		}
+	}
+	longest := probe.Result{Check: strings.Repeat("c", 63), Location: strings.Repeat("l", 63)}
+	longest.Look.Fault = probe.Fault{Message: strings.Repeat("m", 500), Body: make([]byte, 2<<10)}
+	for range 50 {
+		longest.Look.Steps = append(longest.Look.Steps, probe.StepLook{Name: strings.Repeat("n", 40), Message: strings.Repeat("m", 500)})
+	}
+	if appendRecord(nil, longest) == nil {
+		t.Error("the largest journey does not fit into a record")
+	}
+}
+
 func TestCodecRefusesTheHuge(t *testing.T) {
 	t.Parallel()
 	r := probe.Result{}
@@ -77,6 +108,7 @@ func FuzzDecode(f *testing.F) {
 	full := appendBody(nil, probe.Result{Check: "x", Look: probe.Look{Fault: probe.Fault{Body: []byte("<html>")}}})
 	f.Add(full)
 	f.Add(full[:len(full)-1])
+	f.Add(appendBody(nil, probe.Result{Check: "x", Look: probe.Look{Steps: []probe.StepLook{{Name: "log in", OK: true}, {Name: "upload"}}}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := decodeBody(b)
 		if err != nil {
