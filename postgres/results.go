@@ -58,14 +58,16 @@ type errorBatch struct {
 	messages []string
 	bodies   [][]byte
 	codes    []int32
+	steps    []string // names of the steps that failed, "" for other kinds
+	journeys []string // all steps as JSON, "" for none
 }
 
 const sqlInsertErrors = `
-INSERT INTO probe_error (sha, hour, cause, class, phase, message, body, code)
-SELECT n.sha, n.hour, n.cause, n.class, n.phase, n.message, n.body, n.code
+INSERT INTO probe_error (sha, hour, cause, class, phase, message, body, code, step, steps)
+SELECT n.sha, n.hour, n.cause, n.class, n.phase, n.message, n.body, n.code, n.step, NULLIF(n.steps, '')::jsonb
 FROM unnest(@shas::bytea[], @hours::timestamptz[], @causes::text[], @classes::text[],
-	@phases::text[], @messages::text[], @bodies::bytea[], @codes::int4[])
-	AS n (sha, hour, cause, class, phase, message, body, code)
+	@phases::text[], @messages::text[], @bodies::bytea[], @codes::int4[], @steps::text[], @journeys::text[])
+	AS n (sha, hour, cause, class, phase, message, body, code, step, steps)
 WHERE NOT EXISTS (SELECT FROM probe_error e WHERE e.sha = n.sha)
 ORDER BY n.sha
 ON CONFLICT (sha) DO NOTHING`
@@ -146,6 +148,7 @@ func (r *Results) write(ctx context.Context, b *batch) error {
 	both.Queue(sqlInsertErrors, pgx.NamedArgs{
 		"shas": b.errs.shas, "hours": b.errs.hours, "causes": b.errs.causes, "classes": b.errs.classes,
 		"phases": b.errs.phases, "messages": b.errs.messages, "bodies": b.errs.bodies, "codes": b.errs.codes,
+		"steps": b.errs.steps, "journeys": b.errs.journeys,
 	})
 	both.Queue(sqlInsertResultsWithErrors, args)
 	return r.DB.pool.SendBatch(ctx, both).Close()
@@ -199,6 +202,8 @@ func (e *errorBatch) add(p *probe.Result) []byte {
 	e.messages = append(e.messages, storable(f.Message))
 	e.bodies = append(e.bodies, f.Body)
 	e.codes = append(e.codes, int32(clamp16(p.Look.Code)))
+	e.steps = append(e.steps, storable(f.Step))
+	e.journeys = append(e.journeys, stepsText(p.Look.Steps))
 	return sha
 }
 
