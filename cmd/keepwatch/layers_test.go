@@ -16,7 +16,7 @@ var layers = map[string][]string{
 	"probe":          {},
 	"oncall":         {},
 	"reports":        {},
-	"site/render":    {},
+	"site/render":    {"site/render/plane"},
 	"site/originals": {},
 	"site/gallery":   {},
 	"site/archive":   {"site/gallery", "site/originals", "site/render"},
@@ -36,6 +36,7 @@ var layers = map[string][]string{
 
 	"postgres":           {"probe", "oncall", "reports", "alerting", "site/gallery", "site", "telemetry/event"},
 	"postgres/pgtest":    {"postgres"},
+	"site/render/plane":  {},
 	"spool":              {"probe", "oncall", "alerting"},
 	"telemetry":          {"probe", "oncall", "alerting", "reports", "telemetry/event"},
 	"telemetry/event":    {"probe", "alerting"}, // the rows that telemetry and postgres share

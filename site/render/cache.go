@@ -1,6 +1,7 @@
 package render
 
 import (
+	"bytes"
 	"container/list"
 	"context"
 	"crypto/rand"
@@ -9,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,6 +22,7 @@ const (
 	tempAge     = time.Hour   // a temporary file this old belongs to a killed process
 	sweepEvery  = time.Minute // also asked for as soon as the cache is too large
 	touchAfter  = time.Hour   // how old a file's time may grow, so that a restart knows what was used
+	sweepStep   = 16 << 20    // bytes between two looks at the disk
 	sweepTarget = 9           // tenths of the allowed size that a sweep leaves
 )
 
@@ -27,9 +30,10 @@ const (
 // memory only knows sizes and the order of use, and may miss files until the
 // first sweep has read the directory.
 type cache struct {
-	root *os.Root
-	max  int64
-	full chan struct{} // holds one token when the cache is too large
+	root  *os.Root
+	max   int64
+	full  chan struct{} // holds one token when the cache or the disk is too full
+	space *space
 
 	mu    sync.Mutex // guards all below
 	items map[string]*list.Element
@@ -43,16 +47,20 @@ type item struct {
 	touched time.Time
 }
 
-func openCache(dir string, maxBytes Size) (*cache, error) {
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+// errNoRoom means that the disk is too full for more of the cache.
+var errNoRoom = errors.New("the disk of the cache is full")
+
+func openCache(cfg Config) (*cache, error) {
+	if err := os.MkdirAll(cfg.Dir, 0o750); err != nil {
 		return nil, fmt.Errorf("make the cache directory: %w", err)
 	}
-	root, err := os.OpenRoot(dir)
+	root, err := os.OpenRoot(cfg.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("open the cache directory: %w", err)
 	}
 	return &cache{
-		root: root, max: int64(maxBytes), full: make(chan struct{}, 1),
+		root: root, max: int64(cfg.Size), full: make(chan struct{}, 1),
+		space: &space{floor: int64(cfg.KeepFree), look: freeBytes(root)},
 		items: map[string]*list.Element{}, order: list.New(),
 	}, nil
 }
@@ -76,13 +84,38 @@ func (c *cache) open(key string, now time.Time) *os.File {
 	return f
 }
 
+// has reports whether there is a file of a key.
+func (c *cache) has(key string) bool {
+	info, err := c.root.Stat(cacheFile(key))
+	return err == nil && info.Size() > 0
+}
+
 // read returns the bytes of a key, or nil when there are none.
-func (c *cache) read(key string) []byte {
-	data, err := c.root.ReadFile(cacheFile(key))
-	if err != nil || len(data) == 0 {
+func (c *cache) read(key string, now time.Time) []byte {
+	f := c.open(key, now)
+	if f == nil {
 		return nil
 	}
-	return data
+	defer f.Close()
+	var buf bytes.Buffer
+	if info, err := f.Stat(); err == nil {
+		buf.Grow(int(info.Size()) + bytes.MinRead)
+	}
+	if _, err := buf.ReadFrom(f); err != nil || buf.Len() == 0 {
+		return nil
+	}
+	return buf.Bytes()
+}
+
+// remove takes out a file that is of no use.
+func (c *cache) remove(key string) {
+	c.mu.Lock()
+	if e, ok := c.items[key]; ok {
+		c.total -= c.order.Remove(e).(*item).bytes
+		delete(c.items, key)
+	}
+	c.mu.Unlock()
+	_ = c.root.Remove(cacheFile(key)) // if it cannot be removed it is found broken again
 }
 
 // use notes that a key was used and reports whether its file's time is too old.
@@ -107,6 +140,10 @@ func (c *cache) use(key string, size int64, mod, now time.Time) bool {
 // put writes a rendition: temporary file, fsync, rename. Without the fsync a
 // power cut could leave a torn file under a name that is never doubted.
 func (c *cache) put(key string, data []byte, now time.Time) error {
+	if !c.space.room(int64(len(data)), now) {
+		c.ask()
+		return errNoRoom
+	}
 	temp := tempPrefix + rand.Text()
 	err := c.write(temp, data)
 	if err == nil {
@@ -123,12 +160,17 @@ func (c *cache) put(key string, data []byte, now time.Time) error {
 	}
 	c.use(key, int64(len(data)), now, now)
 	if c.size() > c.max {
-		select {
-		case c.full <- struct{}{}:
-		default: // a sweep is asked for already
-		}
+		c.ask()
 	}
 	return nil
+}
+
+// ask asks for a sweep.
+func (c *cache) ask() {
+	select {
+	case c.full <- struct{}{}:
+	default: // asked for already
+	}
 }
 
 func (c *cache) write(name string, data []byte) error {
@@ -149,12 +191,32 @@ func (c *cache) size() int64 {
 	return c.total
 }
 
-// sweep removes what was used longest ago until the cache fits with room to spare.
-func (c *cache) sweep() error {
-	if c.size() <= c.max {
+// sweep removes what was used longest ago until the cache fits with room to
+// spare, and until the disk does too or the cache is empty.
+func (c *cache) sweep(now time.Time) error {
+	if _, low := c.space.state(now); c.size() <= c.max && !low {
 		return nil
 	}
-	for c.size() > c.max/10*sweepTarget {
+	if c.size() > c.max {
+		if err := c.drop(c.size() - c.max/10*sweepTarget); err != nil {
+			return err
+		}
+	}
+	for {
+		short := c.space.short()
+		if short == 0 || c.size() == 0 {
+			return nil
+		}
+		// In steps: others may free the disk meanwhile.
+		if err := c.drop(min(short, sweepStep)); err != nil {
+			return err
+		}
+	}
+}
+
+// drop removes at least n bytes, if there are so many.
+func (c *cache) drop(n int64) error {
+	for left := c.size() - n; c.size() > max(left, 0); {
 		key, ok := c.forgetOldest()
 		if !ok {
 			return nil
@@ -182,6 +244,7 @@ func (c *cache) forgetOldest() (string, bool) {
 // load reads the directory once, so that files of an earlier run count and can
 // be removed, and clears leftovers of killed processes.
 func (c *cache) load(ctx context.Context, now time.Time) error {
+	var found []*item
 	err := fs.WalkDir(c.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -196,33 +259,29 @@ func (c *cache) load(ctx context.Context, now time.Time) error {
 		key, ours := strings.CutSuffix(d.Name(), suffix)
 		switch {
 		case ours && len(key) > 2 && name == cacheFile(key):
-			c.found(key, info)
+			found = append(found, &item{key: key, bytes: info.Size(), touched: info.ModTime()})
 		case strings.HasPrefix(name, tempPrefix) && now.Sub(info.ModTime()) > tempAge:
 			return c.root.Remove(name)
 		}
 		return nil
 	})
+	c.add(found)
 	if err != nil {
 		return fmt.Errorf("read the cache directory: %w", err)
 	}
 	return nil
 }
 
-// found adds a file of an earlier run at its place in the order of use. Files come
-// in the order of their names, so the place is searched from the old end.
-func (c *cache) found(key string, info fs.FileInfo) {
+// add appends files of an earlier run to the order of use. What has been used
+// since the start stands before them already.
+func (c *cache) add(found []*item) {
+	slices.SortFunc(found, func(a, b *item) int { return b.touched.Compare(a.touched) })
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, ok := c.items[key]; ok {
-		return
-	}
-	it := &item{key: key, bytes: info.Size(), touched: info.ModTime()}
-	c.total += it.bytes
-	for e := c.order.Back(); e != nil; e = e.Prev() {
-		if e.Value.(*item).touched.After(it.touched) {
-			c.items[key] = c.order.InsertAfter(it, e)
-			return
+	for _, it := range found {
+		if _, ok := c.items[it.key]; !ok {
+			c.items[it.key] = c.order.PushBack(it)
+			c.total += it.bytes
 		}
 	}
-	c.items[key] = c.order.PushFront(it)
 }

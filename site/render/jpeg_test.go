@@ -2,155 +2,74 @@ package render
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"image"
 	"image/color"
+	"image/draw"
 	"image/jpeg"
-	"math"
-	"math/rand/v2"
-	"strings"
+	"image/png"
+	"strconv"
 	"testing"
 
 	xdraw "golang.org/x/image/draw"
 )
 
-// scene is a picture with fine and coarse detail and colour edges.
-func scene(w, h int, ratio image.YCbCrSubsampleRatio) *image.YCbCr {
-	m := image.NewYCbCr(image.Rect(0, 0, w, h), ratio)
-	for y := range h {
-		for x := range w {
-			fx, fy := float64(x)/float64(w), float64(y)/float64(h)
-			m.Y[m.YOffset(x, y)] = uint8(128 + 60*math.Sin(40*fx*fx+9*fy) + 40*math.Cos(90*fy*fx))
-			m.Cb[m.COffset(x, y)] = uint8(128 + 80*math.Sin(7*fx))
-			m.Cr[m.COffset(x, y)] = uint8(128 + 80*math.Cos(5*fy))
-		}
-	}
-	return m
-}
-
-func encode(tb testing.TB, m image.Image) []byte {
-	tb.Helper()
-	var b bytes.Buffer
-	if err := jpeg.Encode(&b, m, &jpeg.Options{Quality: 92}); err != nil {
-		tb.Fatal(err)
-	}
-	return b.Bytes()
-}
-
-// slow is Lanczos3 in floating point, in two dimensions at once, with no box
-// step: the plainest possible reference.
-func slow(src plane, w, h int) []float64 {
-	sx, sy := src.extX/float64(w), src.extY/float64(h)
-	out := make([]float64, w*h)
-	for y := range h {
-		for x := range w {
-			cx, cy := (float64(x)+0.5)*sx, (float64(y)+0.5)*sy
-			var sum, norm float64
-			for j := max(0, int(cy-3*sy)-1); j < min(src.h, int(cy+3*sy)+2); j++ {
-				wy := lanczos((float64(j) + 0.5 - cy) / max(sy, 1))
-				for i := max(0, int(cx-3*sx)-1); i < min(src.w, int(cx+3*sx)+2); i++ {
-					k := wy * lanczos((float64(i)+0.5-cx)/max(sx, 1))
-					sum += k * float64(src.pix[j*src.stride+i])
-					norm += k
-				}
-			}
-			out[y*w+x] = min(max(sum/norm, 0), 255)
-		}
-	}
-	return out
-}
-
-func psnr(got []uint8, want []float64) float64 {
-	var sum float64
-	for i, v := range want {
-		d := float64(got[i]) - v
-		sum += d * d
-	}
-	return 10 * math.Log10(255*255/max(sum/float64(len(want)), 1e-9))
-}
-
-func TestResizeAgainstReference(t *testing.T) {
-	t.Parallel()
-	src := planes(scene(403, 301, image.YCbCrSubsampleRatio444))[0]
-	tests := map[string]struct {
-		w, h int
-		min  float64 // dB; without the box step only rounding is left
-	}{
-		"no change":     {403, 301, 55},
-		"a little":      {350, 261, 52},
-		"third":         {134, 100, 52},
-		"box of two":    {64, 48, 40},
-		"box of five":   {25, 19, 38},
-		"tall and thin": {403, 40, 45},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			got := resize(src, tt.w, tt.h, float64(tt.w), float64(tt.h))
-			if db := psnr(got.pix, slow(src, tt.w, tt.h)); db < tt.min {
-				t.Errorf("PSNR against the reference is %.1f dB, want at least %.0f", db, tt.min)
-			}
-		})
-	}
-}
-
-func TestConstantStays(t *testing.T) {
-	t.Parallel()
-	rng := rand.New(rand.NewPCG(1, 2))
-	for range 300 {
-		w, h := 1+rng.IntN(200), 1+rng.IntN(200)
-		dw, dh := 1+rng.IntN(w), 1+rng.IntN(h)
-		src := newPlane(w, h)
-		v := uint8(rng.IntN(256))
-		for i := range src.pix {
-			src.pix[i] = v
-		}
-		got := resize(src, dw, dh, float64(dw), float64(dh))
-		for i, p := range got.pix {
-			if p != v {
-				t.Fatalf("%dx%d of %d to %dx%d: sample %d is %d", w, h, v, dw, dh, i, p)
-			}
-		}
-	}
-}
-
-func TestJPEGSizesAndKinds(t *testing.T) {
+func TestSizesAndKinds(t *testing.T) {
 	t.Parallel()
 	rgba := image.NewRGBA(image.Rect(5, 7, 305, 207)) // does not start at 0,0
-	for i := range rgba.Pix {
-		rgba.Pix[i] = 200
+	draw.Draw(rgba, rgba.Rect, image.NewUniform(color.RGBA{180, 30, 90, 255}), image.Point{}, draw.Src)
+	var pngFile bytes.Buffer
+	if err := png.Encode(&pngFile, scene(90, 133, image.YCbCrSubsampleRatio444)); err != nil {
+		t.Fatal(err)
 	}
-	grey := image.NewGray(image.Rect(0, 0, 120, 300))
 	pictures := map[string][]byte{
-		"420": encode(t, scene(301, 201, image.YCbCrSubsampleRatio420)), "rgba": encode(t, rgba), "grey": encode(t, grey),
+		"420": file(t, scene(301, 201, image.YCbCrSubsampleRatio420)), "rgba": file(t, rgba),
+		"grey": file(t, image.NewGray(image.Rect(0, 0, 120, 300))), "png": pngFile.Bytes(),
+		"1x1": file(t, scene(1, 1, image.YCbCrSubsampleRatio420)), "thin": file(t, scene(3, 900, image.YCbCrSubsampleRatio420)),
 	}
 	for name, data := range pictures {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w, h, err := Dimensions(data)
+			h, err := ReadHeader(bytes.NewReader(data))
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, edge := range []int{1, 2, 17, 192, 299, 4000} {
-				out, err := JPEG(data, edge)
-				if err != nil {
-					t.Fatalf("edge %d: %v", edge, err)
-				}
-				img, err := jpeg.Decode(bytes.NewReader(out))
-				if err != nil {
-					t.Fatalf("edge %d does not decode: %v", edge, err)
-				}
-				ww, wh := Fit(w, h, edge)
-				if got := img.Bounds().Size(); got != (image.Point{ww, wh}) || max(got.X, got.Y) != min(edge, max(w, h)) {
+				ww, wh := Fit(h.Width, h.Height, edge)
+				got := render(t, data, Spec{Edge: edge}).Bounds().Size()
+				if got != (image.Point{ww, wh}) || max(got.X, got.Y) != min(edge, max(h.Width, h.Height)) {
 					t.Errorf("edge %d: got %v, want %dx%d", edge, got, ww, wh)
+				}
+				if got, want := render(t, data, Spec{Edge: edge, Rotation: 90}).Bounds().Size(), (image.Point{wh, ww}); got != want {
+					t.Errorf("edge %d, on its side: got %v, want %v", edge, got, want)
 				}
 			}
 		})
+	}
+}
+
+// scaled shrinks to a size and gives the picture before it is encoded.
+func scaled(m image.Image, edge int) image.Image {
+	small := split(m).shrink(edge)
+	p := small.planes
+	return &image.YCbCr{
+		Y: p[0].Pix, Cb: p[1].Pix, Cr: p[2].Pix, YStride: p[0].Stride, CStride: p[1].Stride,
+		SubsampleRatio: image.YCbCrSubsampleRatio420, Rect: image.Rect(0, 0, small.w, small.h),
 	}
 }
 
 // Every layout of colour planes must give the same picture as x/image does.
 func TestScaleAgainstCatmullRom(t *testing.T) {
 	t.Parallel()
+	compare := func(t *testing.T, src image.Image) {
+		t.Helper()
+		want := image.NewRGBA(image.Rect(0, 0, 201, 134))
+		xdraw.CatmullRom.Scale(want, want.Rect, src, src.Bounds(), xdraw.Src, nil)
+		if db := psnr(t, scaled(src, 201), want); db < 34 {
+			t.Errorf("PSNR against x/image is %.1f dB, want at least 34", db)
+		}
+	}
 	ratios := []image.YCbCrSubsampleRatio{
 		image.YCbCrSubsampleRatio444, image.YCbCrSubsampleRatio422, image.YCbCrSubsampleRatio420,
 		image.YCbCrSubsampleRatio440, image.YCbCrSubsampleRatio411, image.YCbCrSubsampleRatio410,
@@ -158,150 +77,199 @@ func TestScaleAgainstCatmullRom(t *testing.T) {
 	for _, ratio := range ratios {
 		t.Run(ratio.String(), func(t *testing.T) {
 			t.Parallel()
-			src := scene(801, 533, ratio)
-			want := image.NewRGBA(image.Rect(0, 0, 201, 134))
-			xdraw.CatmullRom.Scale(want, want.Rect, src, src.Rect, xdraw.Src, nil)
-			compare(t, Scale(src, 201, 134), want)
+			compare(t, scene(801, 533, ratio))
 		})
 	}
 	t.Run("rgb", func(t *testing.T) {
 		t.Parallel()
 		src := image.NewRGBA(image.Rect(3, 4, 804, 537))
-		xdraw.Draw(src, src.Rect, scene(801, 533, image.YCbCrSubsampleRatio444), image.Point{}, xdraw.Src)
-		want := image.NewRGBA(image.Rect(0, 0, 201, 134))
-		xdraw.CatmullRom.Scale(want, want.Rect, src, src.Rect, xdraw.Src, nil)
-		compare(t, Scale(src, 201, 134), want)
+		draw.Draw(src, src.Rect, scene(801, 533, image.YCbCrSubsampleRatio444), image.Point{}, draw.Src)
+		compare(t, src)
 	})
 }
 
-func compare(t *testing.T, got, want image.Image) {
-	t.Helper()
-	var sum, n float64
-	b := want.Bounds()
-	for y := range b.Dy() {
-		for x := range b.Dx() {
-			g, w := color.RGBAModel.Convert(got.At(x, y)).(color.RGBA), color.RGBAModel.Convert(want.At(x, y)).(color.RGBA)
-			for _, d := range []float64{float64(g.R) - float64(w.R), float64(g.G) - float64(w.G), float64(g.B) - float64(w.B)} {
-				sum += d * d
-				n++
-			}
-		}
-	}
-	if db := 10 * math.Log10(255*255/max(sum/n, 1e-9)); db < 34 {
-		t.Errorf("PSNR against x/image is %.1f dB, want at least 34", db)
-	}
-}
-
-func TestJPEGRefuses(t *testing.T) {
+// Files of other encoders, all of the same scene.
+func TestUnusualFiles(t *testing.T) {
 	t.Parallel()
-	good := encode(t, scene(64, 64, image.YCbCrSubsampleRatio420))
-	flood := bytes.Clone(good) // a small file that claims 64250 by 64250 pixels
-	at := bytes.Index(flood, []byte{0xff, 0xc0}) + 5
-	copy(flood[at:], []byte{0xfa, 0xfa, 0xfa, 0xfa})
-	tests := map[string]struct {
-		data []byte
-		want error
-	}{
-		"empty":       {nil, ErrNotPicture},
-		"text":        {[]byte("<svg onload=alert(1)>"), ErrNotPicture},
-		"truncated":   {good[:len(good)/2], ErrNotPicture},
-		"pixel flood": {flood, ErrTooLarge},
-	}
-	for name, tt := range tests {
+	want := scene(160, 120, image.YCbCrSubsampleRatio444)
+	for name, min := range map[string]float64{
+		"progressive.jpg": 30, "rgb.jpg": 30, "411.jpg": 28, "440.jpg": 30, "restart.jpg": 28, "cmyk.jpg": 30, "lossy.webp": 26,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if _, err := JPEG(tt.data, 100); !strings.Contains(errString(err), tt.want.Error()) {
-				t.Errorf("got %v, want %v", err, tt.want)
+			if db := psnr(t, render(t, stored(t, name), Spec{Edge: 4000}), want); db < min {
+				t.Errorf("PSNR against the scene is %.1f dB, want at least %.0f", db, min)
+			}
+		})
+	}
+	for _, name := range []string{"alpha.webp", "alpha-lossy.webp"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			img := render(t, stored(t, name), Spec{Edge: 4000})
+			for x, want := range map[int]color.RGBA{8: {200, 30, 30, 255}, 32: {255, 255, 255, 255}} { // on white where transparent
+				got := color.RGBAModel.Convert(img.At(x, 15)).(color.RGBA)
+				for _, d := range []int{int(got.R) - int(want.R), int(got.G) - int(want.G), int(got.B) - int(want.B)} {
+					if d > 12 || d < -12 {
+						t.Errorf("column %d is %v, want about %v", x, got, want)
+					}
+				}
 			}
 		})
 	}
 }
 
-func errString(err error) string {
-	if err == nil {
-		return "no error"
+// quarters is a picture whose quarters are red, green, blue and white from the
+// upper left, row by row, so that every turn gives another one. 31 by 21 pixels:
+// odd, so that halved colours do not lie the same way round.
+func quarters() *image.RGBA {
+	m := image.NewRGBA(image.Rect(0, 0, 31, 21))
+	for y := range 21 {
+		for x := range 31 {
+			m.Set(x, y, [4]color.Color{
+				color.RGBA{220, 20, 20, 255}, color.RGBA{20, 200, 20, 255}, color.RGBA{20, 20, 220, 255}, color.White,
+			}[y/11*2+x/16])
+		}
 	}
-	return err.Error()
+	return m
 }
 
-// What follows the picture in the file must not be served again.
-func TestJPEGDropsPayload(t *testing.T) {
+// corners names the quarters of a picture, from the upper left row by row.
+func corners(m image.Image) string {
+	b := m.Bounds()
+	out := ""
+	for _, p := range []image.Point{{b.Min.X + 2, b.Min.Y + 2}, {b.Max.X - 3, b.Min.Y + 2}, {b.Min.X + 2, b.Max.Y - 3}, {b.Max.X - 3, b.Max.Y - 3}} {
+		c := color.RGBAModel.Convert(m.At(p.X, p.Y)).(color.RGBA)
+		switch {
+		case c.R > 128 && c.G > 128:
+			out += "W"
+		case c.R > 128:
+			out += "R"
+		case c.G > 128:
+			out += "G"
+		default:
+			out += "B"
+		}
+	}
+	return out
+}
+
+func TestOrientationAndRotation(t *testing.T) {
 	t.Parallel()
-	data := encode(t, scene(64, 64, image.YCbCrSubsampleRatio420))
-	comment := "<script>beacon()</script>"
-	withComment := append([]byte{0xff, 0xd8, 0xff, 0xfe, 0, byte(len(comment) + 2)}, comment...)
-	data = append(append(withComment, data[2:]...), "PK\x03\x04<?php beacon() ?>"...)
-	out, err := JPEG(data, 640)
-	if err != nil {
+	var data bytes.Buffer
+	if err := png.Encode(&data, quarters()); err != nil {
 		t.Fatal(err)
 	}
-	if bytes.Contains(out, []byte("beacon")) {
-		t.Error("the payload is still in the rendition")
+	tests := []struct {
+		orientation, rotation int
+		want                  string
+	}{
+		{0, 0, "RGBW"}, {1, 0, "RGBW"},
+		{2, 0, "GRWB"}, {3, 0, "WBGR"}, {4, 0, "BWRG"},
+		{5, 0, "RBGW"}, {6, 0, "BRWG"}, {7, 0, "WGBR"}, {8, 0, "GWRB"},
+		{1, 90, "GWRB"}, // counter-clockwise: the upper right comes to the upper left
+		{1, 180, "WBGR"},
+		{1, 270, "BRWG"},
+		{6, 90, "RGBW"}, // what the camera turned is turned back
+		{2, 90, "RBGW"},
+	}
+	for _, tt := range tests {
+		name := strconv.Itoa(tt.orientation) + " " + strconv.Itoa(tt.rotation)
+		got := render(t, data.Bytes(), Spec{Edge: 4000, Orientation: tt.orientation, Rotation: tt.rotation})
+		if corners(got) != tt.want {
+			t.Errorf("%s: %s, want %s", name, corners(got), tt.want)
+		}
+		if w, h := Shown(31, 21, tt.orientation, tt.rotation); got.Bounds().Size() != (image.Point{w, h}) {
+			t.Errorf("%s: %v, Shown says %dx%d", name, got.Bounds().Size(), w, h)
+		}
 	}
 }
 
-func FuzzJPEG(f *testing.F) {
-	f.Add(encode(f, scene(16, 16, image.YCbCrSubsampleRatio420)), 7)
-	f.Add(encode(f, scene(9, 30, image.YCbCrSubsampleRatio444)), 30)
-	f.Add(encode(f, image.NewGray(image.Rect(0, 0, 3, 2))), 1)
-	f.Fuzz(func(t *testing.T, data []byte, edge int) {
-		w, h, err := Dimensions(data)
-		if err != nil || w*h > 1<<20 || edge < 1 || edge > 4096 {
-			return
+// The colours of an odd picture must stay where they belong when it is turned.
+func TestTurnedColoursStay(t *testing.T) {
+	t.Parallel()
+	src := scene(333, 221, image.YCbCrSubsampleRatio444)
+	upright := image.NewRGBA(image.Rect(0, 0, 151, 100))
+	xdraw.CatmullRom.Scale(upright, upright.Rect, src, src.Rect, xdraw.Src, nil)
+	want := image.NewRGBA(upright.Rect)
+	for y := range 100 {
+		for x := range 151 {
+			want.SetRGBA(150-x, 99-y, upright.RGBAAt(x, y))
 		}
-		out, err := JPEG(data, edge)
+	}
+	var data bytes.Buffer
+	if err := png.Encode(&data, src); err != nil {
+		t.Fatal(err)
+	}
+	straight := psnr(t, render(t, data.Bytes(), Spec{Edge: 151}), upright)
+	turned := psnr(t, render(t, data.Bytes(), Spec{Edge: 151, Rotation: 180}), want)
+	if turned < straight-0.5 {
+		t.Errorf("PSNR upright is %.2f dB, upside down %.2f dB", straight, turned)
+	}
+}
+
+func TestRefuses(t *testing.T) {
+	t.Parallel()
+	good := file(t, scene(64, 64, image.YCbCrSubsampleRatio420))
+	tests := map[string][]byte{
+		"empty": nil, "text": []byte("<svg onload=alert(1)>"), "two bytes": good[:2],
+		"header only": good[:bytes.Index(good, []byte{0xff, markSOS})], "no first row": good[:len(good)/4],
+	}
+	for name, data := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := JPEG(t.Context(), data, Spec{Edge: 100}); !errors.Is(err, ErrNotPicture) {
+				t.Errorf("got %v, want ErrNotPicture", err)
+			}
+		})
+	}
+}
+
+// A JPEG that ends too early is shown as far as it goes.
+func TestTruncated(t *testing.T) {
+	t.Parallel()
+	src := scene(320, 240, image.YCbCrSubsampleRatio420)
+	for name, data := range map[string][]byte{"baseline": file(t, src), "restarts": stored(t, "restart.jpg")} {
+		whole, err := jpeg.Decode(bytes.NewReader(data))
 		if err != nil {
-			return
+			t.Fatal(err)
 		}
-		ow, oh, err := Dimensions(out)
-		if ww, wh := Fit(w, h, edge); err != nil || ow != ww || oh != wh {
-			t.Errorf("got %dx%d (%v), want %dx%d", ow, oh, err, ww, wh)
+		half := data[:len(data)*2/3]
+		h, err := ReadHeader(bytes.NewReader(half))
+		if err != nil || !h.Truncated {
+			t.Fatalf("%s: header %+v, %v; want Truncated", name, h, err)
 		}
-	})
+		got := render(t, half, Spec{Edge: 4000})
+		b := whole.Bounds()
+		top := image.Rect(0, 0, b.Dx(), b.Dy()/3)
+		if db := psnr(t, crop(got, top), crop(whole, top)); db < 35 {
+			t.Errorf("%s: the upper third has %.1f dB", name, db)
+		}
+		if c := color.RGBAModel.Convert(got.At(b.Dx()-3, b.Dy()-3)).(color.RGBA); c.R < 120 || c.R > 136 || c.G < 120 || c.G > 136 {
+			t.Errorf("%s: the end is %v, want grey", name, c)
+		}
+	}
+	data := stored(t, "progressive.jpg")
+	whole, _ := jpeg.Decode(bytes.NewReader(data))
+	got := render(t, data[:len(data)*2/3], Spec{Edge: 4000})
+	if db := psnr(t, got, whole); db < 22 {
+		t.Errorf("progressive: %.1f dB against the whole picture", db)
+	}
 }
 
-func FuzzResize(f *testing.F) {
-	f.Add(uint8(1), uint8(1), uint8(1), uint8(1), int64(1))
-	f.Add(uint8(64), uint8(63), uint8(3), uint8(64), int64(2))
-	f.Fuzz(func(t *testing.T, w, h, dw, dh uint8, seed int64) {
-		if w == 0 || h == 0 || dw == 0 || dh == 0 {
-			return
-		}
-		rng := rand.New(rand.NewPCG(uint64(seed), 1))
-		src := newPlane(int(w), int(h))
-		for i := range src.pix {
-			src.pix[i] = uint8(rng.IntN(256))
-		}
-		if got := resize(src, int(dw), int(dh), float64(dw), float64(dh)); len(got.pix) != int(dw)*int(dh) {
-			t.Errorf("%d samples, want %d", len(got.pix), int(dw)*int(dh))
-		}
-	})
+func crop(m image.Image, r image.Rectangle) image.Image {
+	return m.(interface {
+		SubImage(image.Rectangle) image.Image
+	}).SubImage(r)
 }
 
-func BenchmarkRender(b *testing.B) {
-	data := encode(b, scene(4000, 3000, image.YCbCrSubsampleRatio420))
-	for _, edge := range []int{1440, 640} {
-		name := map[int]string{1440: "1440", 640: "640"}[edge]
-		b.Run("planar/"+name, func(b *testing.B) {
-			for b.Loop() {
-				if _, err := JPEG(data, edge); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-		b.Run("ximage/"+name, func(b *testing.B) {
-			for b.Loop() {
-				img, err := jpeg.Decode(bytes.NewReader(data))
-				if err != nil {
-					b.Fatal(err)
-				}
-				w, h := Fit(4000, 3000, edge)
-				dst := image.NewRGBA(image.Rect(0, 0, w, h))
-				xdraw.CatmullRom.Scale(dst, dst.Rect, img, img.Bounds(), xdraw.Src, nil)
-				if err := jpeg.Encode(&bytes.Buffer{}, dst, &jpeg.Options{Quality: quality}); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
+// A decoder that takes longer than it may is stopped.
+func TestDecodingHasADeadline(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, name := range []string{"progressive.jpg", "lossy.webp", "restart.jpg"} {
+		if _, err := JPEG(ctx, stored(t, name), Spec{Edge: 100}); !errors.Is(err, ErrBroken) {
+			t.Errorf("%s: got %v, want ErrBroken", name, err)
+		}
 	}
 }

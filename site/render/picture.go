@@ -4,10 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"io"
 	"slices"
 	"strconv"
+
+	"keepwatch/site/render/plane"
 )
 
 // version is part of every key: raise it when the same picture would come out
@@ -82,7 +83,9 @@ func (p Picture) Version() string { return hash("version", p.Content, p.turn(), 
 
 // turn names what orientation and rotation do together: pairs that come to the
 // same give the same name.
-func (p Picture) turn() string { return fmt.Sprint(p.Orientation, p.Rotation) }
+func (p Picture) turn() string {
+	return strconv.Itoa(int(plane.TurnOf(p.Orientation, p.Rotation)))
+}
 
 func hash(parts ...string) string {
 	h := sha256.New()

@@ -26,6 +26,17 @@ func newRenderer(t *testing.T, opts Options) (*Renderer, string) {
 	return r, dir
 }
 
+// stub puts something slower or worse in the place of decoding and encoding.
+func stub(r *Renderer, work func(data []byte, edge int) ([]byte, error)) {
+	r.engine = engine{
+		header: func([]byte) (Header, error) { return Header{Width: 1, Height: 1, Memory: 1}, nil },
+		decode: func(_ context.Context, data []byte, _ Header, _ int) (source, error) {
+			return source{w: 1, h: 1, icc: bytes.Clone(data)}, nil
+		},
+		encode: func(src source, s Spec, _ int) ([]byte, error) { return work(src.icc, s.Edge) },
+	}
+}
+
 func picture(content string) Picture {
 	return Picture{Content: content, Open: func(context.Context) (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader([]byte(content))), nil
@@ -50,10 +61,10 @@ func TestOneRenderPerKey(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r, _ := newRenderer(t, Options{Workers: 2})
-		r.work = func(data []byte, edge int) ([]byte, error) {
+		stub(r, func(data []byte, edge int) ([]byte, error) {
 			time.Sleep(200 * time.Millisecond)
 			return fmt.Appendf(nil, "%s@%d", data, edge), nil
-		}
+		})
 		var wg sync.WaitGroup
 		for range 50 {
 			wg.Go(func() {
@@ -65,7 +76,7 @@ func TestOneRenderPerKey(t *testing.T) {
 		}
 		wg.Wait()
 		rd, err := r.Get(t.Context(), picture("a"), 640)
-		if err != nil || !rd.Cached || rd.Key != Key("a", 640) {
+		if err != nil || !rd.Cached || rd.Key != picture("a").Key(640) {
 			t.Fatalf("second look: %+v, %v; want it from the cache", rd, err)
 		}
 		rd.Close()
@@ -100,11 +111,11 @@ func TestPoolIsBoundedAndNewestFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, _ := newRenderer(t, Options{Workers: 1, Queue: 3})
 		var order []string // written by the one worker only
-		r.work = func(data []byte, _ int) ([]byte, error) {
+		stub(r, func(data []byte, _ int) ([]byte, error) {
 			order = append(order, string(data))
 			time.Sleep(300 * time.Millisecond)
 			return data, nil
-		}
+		})
 		var wg sync.WaitGroup
 		rd, err := r.Get(t.Context(), picture("cached"), 1)
 		body(t, rd, err)
@@ -115,10 +126,11 @@ func TestPoolIsBoundedAndNewestFirst(t *testing.T) {
 			rd.Close()
 		}
 		got := errs()
-		if !errors.Is(got["w5"], ErrBusy) {
-			t.Errorf("the fifth got %v, want ErrBusy", got["w5"])
+		var busy *BusyError
+		if !errors.As(got["w2"], &busy) || !errors.Is(got["w2"], ErrBusy) || busy.After < time.Second {
+			t.Errorf("the oldest that waited got %v, want ErrBusy with a hint", got["w2"])
 		}
-		if want := []string{"cached", "w1", "w4", "w3", "w2"}; !slices.Equal(order, want) {
+		if want := []string{"cached", "w1", "w5", "w4", "w3"}; !slices.Equal(order, want) {
 			t.Errorf("rendered in order %v, want %v", order, want)
 		}
 	})
@@ -130,10 +142,10 @@ func TestColdGallery(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r, _ := newRenderer(t, Options{Workers: 1})
-		r.work = func(data []byte, _ int) ([]byte, error) {
+		stub(r, func(data []byte, _ int) ([]byte, error) {
 			time.Sleep(150 * time.Millisecond) // measured: 2400 by 1600 to 1280
 			return data, nil
-		}
+		})
 		var wg sync.WaitGroup
 		for name, err := range fill(t, r, &wg, "1", "2", "3", "4", "5", "6")() {
 			if err != nil {
@@ -148,11 +160,11 @@ func TestWaitEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, _ := newRenderer(t, Options{Workers: 1, Queue: 3, Wait: time.Second, Deadline: 10 * time.Second})
 		var begun []string
-		r.work = func(data []byte, _ int) ([]byte, error) {
+		stub(r, func(data []byte, _ int) ([]byte, error) {
 			begun = append(begun, string(data))
 			time.Sleep(12 * time.Second)
 			return data, nil
-		}
+		})
 		start := time.Now()
 		var wg sync.WaitGroup
 		errs := fill(t, r, &wg, "slow", "waits")
@@ -177,7 +189,7 @@ func TestVisitorLeaves(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r, _ := newRenderer(t, Options{Workers: 1})
-		r.work = func(data []byte, _ int) ([]byte, error) { time.Sleep(time.Second); return data, nil }
+		stub(r, func(data []byte, _ int) ([]byte, error) { time.Sleep(time.Second); return data, nil })
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		ctx, stop := context.WithCancel(ctx)
@@ -194,13 +206,13 @@ func TestPanicIsContained(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, _ := newRenderer(t, Options{Workers: 1})
 		calls := 0
-		r.work = func(data []byte, _ int) ([]byte, error) {
+		stub(r, func(data []byte, _ int) ([]byte, error) {
 			calls++
 			if string(data) == "bomb" {
 				panic("boom")
 			}
 			return data, nil
-		}
+		})
 		for range 3 {
 			if _, err := r.Get(t.Context(), picture("bomb"), 1); !errors.Is(err, ErrBroken) {
 				t.Errorf("got %v, want ErrBroken", err)
@@ -225,7 +237,7 @@ func TestPanicIsContained(t *testing.T) {
 func TestTransientErrorIsNotRemembered(t *testing.T) {
 	t.Parallel()
 	r, _ := newRenderer(t, Options{Workers: 1})
-	r.work = func(data []byte, _ int) ([]byte, error) { return data, nil }
+	stub(r, func(data []byte, _ int) ([]byte, error) { return data, nil })
 	p := picture("a")
 	open := p.Open
 	p.Open = func(context.Context) (io.ReadCloser, error) { return nil, os.ErrDeadlineExceeded }
@@ -243,7 +255,7 @@ func TestTransientErrorIsNotRemembered(t *testing.T) {
 func TestCacheGone(t *testing.T) {
 	t.Parallel()
 	r, dir := newRenderer(t, Options{Workers: 1})
-	r.work = func(data []byte, _ int) ([]byte, error) { return data, nil }
+	stub(r, func(data []byte, _ int) ([]byte, error) { return data, nil })
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +277,7 @@ func TestCacheStaysWithinItsSize(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	dir := t.TempDir()
-	c, err := openCache(dir, 1000)
+	c, err := openCache(Config{Dir: dir, Size: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,14 +288,14 @@ func TestCacheStaysWithinItsSize(t *testing.T) {
 	}
 	keys := []string{}
 	for i := range 12 {
-		keys = append(keys, Key("x", i))
+		keys = append(keys, picture("x").Key(i))
 		put(c, keys[i])
 	}
 	c.open(keys[0], now).Close() // used again: the last to go
 	if len(c.full) != 1 {
 		t.Error("nobody asked for a sweep")
 	}
-	if err := c.sweep(); err != nil {
+	if err := c.sweep(now); err != nil {
 		t.Fatal(err)
 	}
 	left := func() (out []int) {
@@ -314,11 +326,11 @@ func TestCacheStaysWithinItsSize(t *testing.T) {
 	}
 	_ = os.Chtimes(stale, now.Add(-2*time.Hour), now.Add(-2*time.Hour))
 	_ = os.Chtimes(young, now, now)
-	c, err = openCache(dir, 500)
+	c, err = openCache(Config{Dir: dir, Size: 500})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(c.load(t.Context(), now), c.sweep()); err != nil {
+	if err := errors.Join(c.load(t.Context(), now), c.sweep(now)); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := left(), []int{0, 9, 10, 11}; !slices.Equal(got, want) {
@@ -336,8 +348,8 @@ func TestCacheStaysWithinItsSize(t *testing.T) {
 func TestEmptyFileIsNoHit(t *testing.T) {
 	t.Parallel()
 	r, dir := newRenderer(t, Options{})
-	r.work = func(data []byte, _ int) ([]byte, error) { return data, nil }
-	name := filepath.Join(dir, cacheFile(Key("a", 1)))
+	stub(r, func(data []byte, _ int) ([]byte, error) { return data, nil })
+	name := filepath.Join(dir, cacheFile(picture("a").Key(1)))
 	if err := errors.Join(os.Mkdir(filepath.Dir(name), 0o700), os.WriteFile(name, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
@@ -352,7 +364,7 @@ func TestRunSweepsAndStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, _ := newRenderer(t, Options{Workers: 1})
 		r.cache.max = 1000
-		r.work = func([]byte, int) ([]byte, error) { return make([]byte, 300), nil }
+		stub(r, func([]byte, int) ([]byte, error) { return make([]byte, 300), nil })
 		ctx, stop := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() { _ = r.Run(ctx) })
