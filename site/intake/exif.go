@@ -1,7 +1,10 @@
 package intake
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -16,7 +19,7 @@ const (
 	exifTime  = 2 * time.Second // a camera's file takes a tenth of a millisecond
 	exifBytes = 1 << 20         // read at most; in a JPEG the block is at most 64 KiB
 	exifTags  = 2000            // looked at; a camera writes about a hundred
-	exifValue = 256             // bytes of a value; longer ones are no text that is kept
+	exifValue = 256             // bytes of a value; longer texts are not kept, and longer lists of directories cost seconds
 )
 
 // ReadEXIF reads what a JPEG, PNG or WebP says about itself, from the start of r.
@@ -30,9 +33,18 @@ func ReadEXIF(ctx context.Context, r io.ReadSeeker) (gallery.FromFile, error) {
 	if err != nil {
 		return gallery.FromFile{}, err
 	}
+	r = &boundedReader{ctx: ctx.Err, r: r, left: exifBytes}
+	if format == imagemeta.WebP {
+		if r, err = webpEXIF(r); err != nil {
+			return gallery.FromFile{}, fmt.Errorf("read EXIF: %w", err)
+		}
+		if r == nil {
+			return gallery.FromFile{}, nil
+		}
+	}
 	tags := tagMap{}
 	_, err = imagemeta.Decode(imagemeta.Options{ // turns every panic into an error
-		R:               &boundedReader{ctx: ctx.Err, r: r, left: exifBytes},
+		R:               r,
 		ImageFormat:     format,
 		Sources:         imagemeta.EXIF,
 		LimitNumTags:    exifTags,
@@ -51,10 +63,41 @@ func ReadEXIF(ctx context.Context, r io.ReadSeeker) (gallery.FromFile, error) {
 			}
 		},
 	})
+	if err == nil {
+		err = ctx.Err() // the library takes some errors for the end of the file
+	}
 	if err != nil {
 		err = fmt.Errorf("read EXIF: %w", err)
 	}
 	return tags.meta(), err
+}
+
+// webpEXIF yields a WebP that holds nothing but the EXIF chunk of r, or nil when r
+// has none: the library loses its way behind a chunk of odd length, which a byte follows that does not
+// count (RFC 9649, section 2.3).
+func webpEXIF(r io.ReadSeeker) (io.ReadSeeker, error) {
+	at := int64(len("RIFF....WEBP"))
+	var head [8]byte
+	for range exifTags {
+		if _, err := r.Seek(at, io.SeekStart); err != nil {
+			return nil, err
+		}
+		if _, err := io.ReadFull(r, head[:]); errors.Is(err, io.EOF) {
+			return nil, nil //nolint:nilnil // nothing and no mistake
+		} else if err != nil {
+			return nil, err
+		}
+		size := int64(binary.LittleEndian.Uint32(head[4:]))
+		if string(head[:4]) != "EXIF" {
+			at += int64(len(head)) + size + size%2
+			continue
+		}
+		data, err := io.ReadAll(io.LimitReader(r, min(size, exifBytes)))
+		data = bytes.TrimPrefix(data, []byte("Exif\x00\x00")) // some programs put JPEG's mark here too
+		out := append([]byte("RIFF....WEBPEXIF"), binary.LittleEndian.AppendUint32(nil, uint32(len(data)))...)
+		return bytes.NewReader(append(out, data...)), err
+	}
+	return nil, errors.New("too many chunks")
 }
 
 // exifFormat sniffs the file and goes back to its start.

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -41,7 +42,7 @@ type Form struct {
 // visitor can be judged before a file is read. boundary is that of the
 // Content-Type. All errors are [gallery.InputError].
 func OpenForm(body io.Reader, boundary string) (*Form, error) {
-	f := &Form{budget: &headerBudget{r: body}}
+	f := &Form{budget: &headerBudget{r: body, end: []byte("--" + boundary + "--")}}
 	f.parts = multipart.NewReader(f.budget, boundary)
 	for count := 0; ; count++ {
 		part, err := f.part()
@@ -142,10 +143,10 @@ func (f *Form) drain() error {
 
 // part returns the next part, or io.EOF itself after the last.
 func (f *Form) part() (*multipart.Part, error) {
-	f.budget.begin()
+	f.budget.left, f.budget.header = maxHeader, true
 	part, err := f.parts.NextRawPart()
-	f.budget.end()
-	if err == io.EOF { //nolint:errorlint // a wrapped EOF is a broken form
+	f.budget.header = false
+	if err == io.EOF && f.budget.ended() { //nolint:errorlint // a wrapped EOF is a broken form
 		return nil, io.EOF
 	}
 	if err != nil {
@@ -156,6 +157,9 @@ func (f *Form) part() (*multipart.Part, error) {
 
 // broken makes a sentence of an error of the body and keeps the cause.
 func broken(err error) error {
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF // nobody must take it for the end of the files
+	}
 	return fmt.Errorf("%w: %w", inputError("the upload broke off, or it is no form with files"), err)
 }
 
@@ -172,24 +176,32 @@ func (b brokenReader) Read(p []byte) (int, error) {
 var errHeader = errors.New("a part's header is too large")
 
 // headerBudget bounds what is read while a part's header is looked for; the
-// library's own bound is 10 MB for each.
+// library's own bound is 10 MB for each. It also sees whether the form came to its
+// end: the library takes a header that is cut off for the end.
 type headerBudget struct {
 	r      io.Reader
 	left   int
-	header bool
+	header bool // a header is looked for
+	end    []byte
+	tail   []byte // what was read last, with len(end) bytes from before
 }
 
-func (h *headerBudget) begin() { h.left, h.header = maxHeader, true }
-func (h *headerBudget) end()   { h.header = false }
+func (h *headerBudget) ended() bool { return bytes.Contains(h.tail, h.end) }
 
 func (h *headerBudget) Read(p []byte) (int, error) {
-	if !h.header {
-		return h.r.Read(p)
+	if h.header {
+		if h.left <= 0 {
+			return 0, errHeader
+		}
+		p = p[:min(len(p), h.left)]
 	}
-	if h.left <= 0 {
-		return 0, errHeader
+	n, err := h.r.Read(p)
+	if h.header {
+		h.left -= n
 	}
-	n, err := h.r.Read(p[:min(len(p), h.left)])
-	h.left -= n
+	if n > 0 {
+		keep := min(len(h.tail), len(h.end))
+		h.tail = append(h.tail[:copy(h.tail, h.tail[len(h.tail)-keep:])], p[:n]...)
+	}
 	return n, err
 }

@@ -1,0 +1,499 @@
+package intake
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// zipOf packs files in the order of names.
+func zipOf(t testing.TB, files ...file) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	z := zip.NewWriter(&out)
+	for _, f := range files {
+		w, err := z.CreateHeader(&zip.FileHeader{Name: f.name, Method: f.method, Flags: f.flags})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(f.data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+type file struct {
+	name   string
+	data   []byte
+	method uint16
+	flags  uint16
+}
+
+func packed(name string, data []byte) file { return file{name: name, data: data, method: zip.Deflate} }
+
+// unpackAll lists a ZIP and reads every picture; it is what an upload does with one.
+func unpackAll(ctx context.Context, data io.ReaderAt, size int64) (names []string, sizes []int64, errs []error, err error) {
+	list, err := listZIP(data, size, 512<<20)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	for _, e := range list.Pictures {
+		n, err := unpackOne(ctx, e)
+		names, sizes, errs = append(names, e.Name), append(sizes, n), append(errs, err)
+	}
+	return names, sizes, errs, nil
+}
+
+func unpackOne(ctx context.Context, e zipEntry) (int64, error) {
+	r, err := e.open(ctx)
+	if err != nil {
+		return 0, err
+	}
+	n, err := io.Copy(io.Discard, r)
+	return n, errors.Join(err, r.Close())
+}
+
+func TestZIPEntriesThatCount(t *testing.T) {
+	t.Parallel()
+	pic := []byte("\xff\xd8\xff a picture")
+	data := zipOf(t,
+		packed("a.jpg", pic), packed("deep/er/b.JPEG", pic), packed("c.png", pic), packed("d.WebP", pic),
+		packed("dir.jpg/", nil), packed("__MACOSX/._a.jpg", pic), packed("deep/__MACOSX/x.jpg", pic), packed("._a.jpg", pic),
+		packed("notes.txt", pic), packed("nested.zip", zipOf(t, packed("inner.jpg", pic))), packed("jpg", pic), packed(".jpg.exe", pic),
+	)
+	list, err := listZIP(bytes.NewReader(data), int64(len(data)), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, _, errs, err := unpackAll(t.Context(), bytes.NewReader(data), int64(len(data)))
+	if diff := cmp.Diff([]string{"a.jpg", "b.JPEG", "c.png", "d.WebP"}, names); diff != "" || err != nil || errors.Join(errs...) != nil {
+		t.Errorf("%v %v %s", err, errs, diff)
+	}
+	if list.Ignored != 8 {
+		t.Errorf("ignored %d, want 8", list.Ignored)
+	}
+}
+
+// Row 5 of the security checklist: names of entries and uploads are words for
+// people, never paths.
+func TestNamesAreNoPaths(t *testing.T) {
+	t.Parallel()
+	pic := []byte("\xff\xd8\xff a picture")
+	for name, want := range map[string]string{
+		"../../x.jpg":                     "x.jpg",
+		"/etc/x.jpg":                      "x.jpg",
+		`C:\x.jpg`:                        "x.jpg",
+		`..\..\x.jpg`:                     "x.jpg",
+		"a\x00b.jpg":                      "ab.jpg",
+		"a\r\nSet-Cookie: b.jpg":          "b.jpg",
+		"\u202egpj.exe.jpg":               "gpj.exe.jpg",
+		"bad\xff\xfeutf8.jpg":             "badutf8.jpg",
+		strings.Repeat("x", 300) + ".jpg": strings.Repeat("x", 255),
+		strings.Repeat("ä", 300) + ".jpg": strings.Repeat("ä", 127),
+		"dir/..jpg":                       "..jpg",
+		"CON:.jpg":                        ".jpg",
+		"   .jpg":                         ".jpg",
+		"üñí.jpg":                         "üñí.jpg",
+	} {
+		data := zipOf(t, packed(name, pic))
+		names, _, _, err := unpackAll(t.Context(), bytes.NewReader(data), int64(len(data)))
+		if err != nil || !slices.Equal(names, []string{want}) {
+			t.Errorf("%q: got %q, %v; want %q", name, names, err, want)
+		}
+	}
+	for name, want := range map[string]string{"": "picture", "..": "picture", "a/..": "picture", "a/": "picture", "\x01\x02": "picture"} {
+		if got := cleanName(name); got != want {
+			t.Errorf("%q: got %q, want %q", name, got, want)
+		}
+	}
+}
+
+// hostileZIPs are ZIPs that a naive program would regret, with what is expected.
+func hostileZIPs(t testing.TB) map[string]struct {
+	data []byte
+	want error // of the ZIP, or else of its entries
+} {
+	t.Helper()
+	pic := slices.Concat([]byte("\xff\xd8\xff"), make([]byte, 200))
+	zeros := make([]byte, 10<<20)
+	plain := zipOf(t, packed("a.jpg", pic), packed("b.jpg", pic))
+	count := func(data []byte, n uint16) []byte { // lies in the end record
+		out := slices.Clone(data)
+		binary.LittleEndian.PutUint16(out[len(out)-12:], n)
+		return out
+	}
+	type hostile = struct {
+		data []byte
+		want error
+	}
+	return map[string]hostile{
+		"10 MB of zeros":               {zipOf(t, packed("a.jpg", zeros)), ErrZIP},
+		"42: nested":                   {zipOf(t, packed("lib.zip", zipOf(t, packed("inner.zip", zipOf(t, packed("a.jpg", zeros)))))), nil},
+		"nested with a picture's name": {zipOf(t, packed("a.jpg", zipOf(t, packed("b.jpg", pic)))), nil},
+		"65 MB entry":                  {zipOf(t, file{name: "a.jpg", data: make([]byte, maxPicture+1)}), ErrTooLarge},
+		"two entries, one body":        {overlapping(pic, 2, 0), ErrZIP},
+		"1000 entries, one body":       {overlapping(pic, 1000, 0), ErrZIP},
+		"bodies one byte apart":        {overlapping(pic, 3, 1), ErrZIP},
+		"1001 pictures":                {manyEntries(maxPictures+1, "a.jpg"), ErrTooLarge},
+		"5000 folders":                 {manyEntries(5000, "a/"), ErrTooLarge},
+		"10^6 empty entries":           {manyEntries(1_000_000, "a.jpg"), ErrTooLarge},
+		"10^6 entries that say 10":     {count(manyEntries(65536*15+10, "a.jpg"), 10), ErrTooLarge},
+		"count too small":              {count(plain, 1), ErrZIP},
+		"count too large":              {count(plain, 3), ErrZIP},
+		"zip64: 2^63 entries":          {zip64(plain, 1<<63, 0), ErrTooLarge},
+		"zip64: 17 million entries":    {zip64(slices.Concat(make([]byte, 4), plain), 17_000_000, 4), ErrTooLarge},
+		"zip64: an end elsewhere":      {zip64Elsewhere(plain), ErrZIP},
+		"zip64: entry of 2^62 bytes":   {zip64Entry(pic, 1<<62, uint64(len(pic))), ErrTooLarge},
+		"zip64: packed 2^62 bytes":     {zip64Entry(pic, uint64(len(pic)), 1<<62), ErrZIP},
+		"more than it says":            {lyingSize(pic, 100), ErrZIP},
+		"less than it says":            {lyingSize(pic, 300), ErrZIP},
+		"encrypted":                    {zipOf(t, file{name: "a.jpg", data: pic, flags: 1}), ErrZIP},
+		"wrong checksum":               {corrupt(plain, []byte{0xff, 0xd8, 0xff}), ErrZIP},
+		"unknown method":               {method(zipOf(t, file{name: "a.jpg", data: pic}), 97), ErrZIP},
+		"truncated":                    {plain[:len(plain)-30], ErrZIP},
+		"truncated at the start":       {plain[40:], ErrZIP},
+		"end only":                     {plain[len(plain)-22:], ErrZIP},
+		"empty file":                   {nil, ErrZIP},
+		"words":                        {[]byte("PK\x03\x04 and then nothing of the kind, only words and words"), ErrZIP},
+	}
+}
+
+// manyEntries is a ZIP of n empty entries of one name, as small as it can be: all
+// of them share one local header, and their bodies are empty.
+func manyEntries(n int, name string) []byte {
+	le := binary.LittleEndian
+	local := append([]byte("PK\x03\x04"), make([]byte, 26)...)
+	le.PutUint16(local[26:], uint16(len(name)))
+	out := append(local, name...)
+	at := len(out)
+	entry := append([]byte("PK\x01\x02"), make([]byte, 42)...)
+	le.PutUint16(entry[28:], uint16(len(name)))
+	entry = append(entry, name...)
+	out = append(out, bytes.Repeat(entry, n)...)
+	return appendEnd(out, at, n)
+}
+
+func appendEnd(out []byte, at, n int) []byte {
+	le := binary.LittleEndian
+	size := len(out) - at
+	out = append(out, "PK\x05\x06\x00\x00\x00\x00"...)
+	out = le.AppendUint16(out, uint16(n))
+	out = le.AppendUint16(out, uint16(n))
+	out = le.AppendUint32(out, uint32(size))
+	out = le.AppendUint32(out, uint32(at))
+	return append(out, 0, 0)
+}
+
+// overlapping is a ZIP whose n stored entries begin step bytes apart in one body.
+func overlapping(data []byte, n, step int) []byte {
+	le := binary.LittleEndian
+	name := "a.jpg"
+	local := func() []byte {
+		h := append([]byte("PK\x03\x04"), make([]byte, 26)...)
+		le.PutUint32(h[14:], crc32.ChecksumIEEE(data))
+		le.PutUint32(h[18:], uint32(len(data)))
+		le.PutUint32(h[22:], uint32(len(data)))
+		le.PutUint16(h[26:], uint16(len(name)))
+		return append(h, name...)
+	}
+	// With a step each entry's header stands in the body of the one before.
+	var out []byte
+	offsets := make([]int, n)
+	for i := range n {
+		if i > 0 && step == 0 {
+			offsets[i] = offsets[0]
+			continue
+		}
+		offsets[i] = len(out)
+		out = append(out, local()...)
+		out = append(out, make([]byte, step)...)
+	}
+	out = append(out, data...)
+	at := len(out)
+	for _, off := range offsets {
+		e := append([]byte("PK\x01\x02"), make([]byte, 42)...)
+		le.PutUint32(e[16:], crc32.ChecksumIEEE(data))
+		le.PutUint32(e[20:], uint32(len(data)))
+		le.PutUint32(e[24:], uint32(len(data)))
+		le.PutUint16(e[28:], uint16(len(name)))
+		le.PutUint32(e[42:], uint32(off))
+		out = append(append(out, e...), name...)
+	}
+	return appendEnd(out, at, n)
+}
+
+// zip64 puts the records of a large ZIP before the end of a small one.
+func zip64(plain []byte, records uint64, shift int) []byte {
+	le := binary.LittleEndian
+	body, end := plain[:len(plain)-22], slices.Clone(plain[len(plain)-22:])
+	size, offset := le.Uint32(end[12:]), le.Uint32(end[16:])
+	at := len(body)
+	out := append(slices.Clone(body), "PK\x06\x06"...)
+	out = le.AppendUint64(out, 44)
+	out = append(out, make([]byte, 12)...)
+	out = le.AppendUint64(out, records)
+	out = le.AppendUint64(out, records)
+	out = le.AppendUint64(out, uint64(size))
+	out = le.AppendUint64(out, uint64(int(offset)+shift))
+	out = append(out, "PK\x06\x07\x00\x00\x00\x00"...)
+	out = le.AppendUint64(out, uint64(at))
+	out = le.AppendUint32(out, 1)
+	le.PutUint16(end[8:], 0xffff)
+	le.PutUint16(end[10:], 0xffff)
+	return append(out, end...)
+}
+
+func zip64Elsewhere(plain []byte) []byte {
+	out := zip64(plain, 2, 0)
+	binary.LittleEndian.PutUint64(out[len(out)-22-12:], 1<<62)
+	return out
+}
+
+// zip64Entry is a ZIP of one entry with sizes of 64 bits.
+func zip64Entry(data []byte, unpacked, packed uint64) []byte {
+	le := binary.LittleEndian
+	plain := overlapping(data, 1, 0)
+	at := int(le.Uint32(plain[len(plain)-6:]))
+	entry := slices.Clone(plain[at : len(plain)-22])
+	le.PutUint32(entry[20:], 0xffffffff)
+	le.PutUint32(entry[24:], 0xffffffff)
+	le.PutUint16(entry[30:], 20)
+	entry = append(entry, 1, 0, 16, 0)
+	entry = le.AppendUint64(entry, unpacked)
+	entry = le.AppendUint64(entry, packed)
+	return appendEnd(slices.Concat(plain[:at], entry), at, 1)
+}
+
+// lyingSize is a ZIP whose list says that its entry has size bytes.
+func lyingSize(data []byte, size uint32) []byte {
+	out := overlapping(data, 1, 0)
+	at := int(binary.LittleEndian.Uint32(out[len(out)-6:]))
+	binary.LittleEndian.PutUint32(out[at+24:], size)
+	return out
+}
+
+func corrupt(data, at []byte) []byte {
+	// The pictures are packed, so the checksum in the list is changed instead.
+	_ = at
+	out := slices.Clone(data)
+	dir := int(binary.LittleEndian.Uint32(out[len(out)-6:]))
+	for i := dir; i+46 < len(out); i++ {
+		if string(out[i:i+4]) == "PK\x01\x02" {
+			out[i+16] ^= 0xff
+		}
+	}
+	for i := range out[:dir] { // and in the descriptors behind the bodies
+		if string(out[i:i+4]) == "PK\x07\x08" {
+			out[i+4] ^= 0xff
+		}
+	}
+	return out
+}
+
+func method(data []byte, m uint16) []byte {
+	out := slices.Clone(data)
+	dir := int(binary.LittleEndian.Uint32(out[len(out)-6:]))
+	binary.LittleEndian.PutUint16(out[dir+10:], m)
+	return out
+}
+
+// Row 4 of the security checklist.
+func TestHostileZIPs(t *testing.T) {
+	t.Parallel()
+	for name, c := range hostileZIPs(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			names, sizes, errs, err := unpackAll(t.Context(), bytes.NewReader(c.data), int64(len(c.data)))
+			if err == nil {
+				err = errors.Join(errs...)
+			}
+			if !errors.Is(err, c.want) {
+				t.Errorf("got %v, %v, %v; want %v", names, sizes, err, c.want)
+			}
+			if c.want != nil && strings.Contains(err.Error(), "zip:") {
+				t.Errorf("%q is not for people", err)
+			}
+			if strings.Contains(name, "bod") && len(names) > 0 {
+				t.Error("files that overlap were unpacked")
+			}
+			if name == "42: nested" && len(names) != 0 {
+				t.Errorf("looked into a nested archive: %v", names)
+			}
+		})
+	}
+}
+
+func TestZIPLimits(t *testing.T) {
+	t.Parallel()
+	pic := slices.Concat([]byte("\xff\xd8\xff"), bytes.Repeat([]byte("0123456789abcdef"), 1<<14)) // 256 KiB
+	three := zipOf(t, packed("a.jpg", pic), packed("b.jpg", pic), packed("c.jpg", pic))
+	for total, want := range map[int64]error{3 * int64(len(pic)): nil, 3*int64(len(pic)) - 1: ErrTooLarge} {
+		if _, err := listZIP(bytes.NewReader(three), int64(len(three)), total); !errors.Is(err, want) {
+			t.Errorf("total %d: got %v, want %v", total, err, want)
+		}
+	}
+	// What shrinks a lot is refused only from a megabyte on.
+	for size, want := range map[int]error{ratioFrom: nil, ratioFrom + 1: ErrZIP} {
+		data := zipOf(t, packed("a.jpg", make([]byte, size)))
+		_, _, errs, err := unpackAll(t.Context(), bytes.NewReader(data), int64(len(data)))
+		if err != nil || !errors.Is(errors.Join(errs...), want) {
+			t.Errorf("%d zeros: got %v, %v, want %v", size, err, errs, want)
+		}
+	}
+	full := manyDistinct(t, maxPictures)
+	names, _, errs, err := unpackAll(t.Context(), bytes.NewReader(full), int64(len(full)))
+	if len(names) != maxPictures || errors.Join(errs...) != nil || err != nil {
+		t.Errorf("%d pictures: %v, %v", len(names), errors.Join(errs...), err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, errs, _ := unpackAll(ctx, bytes.NewReader(three), int64(len(three))); !errors.Is(errs[0], context.Canceled) {
+		t.Errorf("cancelled: got %v", errs)
+	}
+}
+
+// manyDistinct has n pictures with long names in deep folders, and as many sidecars.
+func manyDistinct(t testing.TB, n int) []byte {
+	t.Helper()
+	var files []file
+	for i := range n {
+		name := fmt.Sprintf("%s/%s-%04d.jpg", strings.Repeat("folder/", 20), strings.Repeat("n", 100), i)
+		files = append(files, packed(name, []byte("\xff\xd8\xff")), packed("__MACOSX/._"+name, []byte("sidecar")))
+	}
+	return zipOf(t, files...)
+}
+
+const bombEnv = "KEEPWATCH_TEST_BOMB"
+
+// TestZIPMemory runs each hostile ZIP in a process of its own and looks at the most
+// memory it ever had. Row 4 again.
+func TestZIPMemory(t *testing.T) {
+	t.Parallel()
+	if path := os.Getenv(bombEnv); path != "" {
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := f.Stat()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, _, _ = unpackAll(t.Context(), f, info.Size())
+		// Not rusage: that counts the parent's memory, too, from before the exec.
+		status, err := os.ReadFile("/proc/self/status")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, peak, _ := strings.Cut(string(status), "VmHWM:")
+		fields := strings.Fields(peak)
+		if err := os.WriteFile(path+".peak", []byte(fields[0]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if runtime.GOOS != "linux" {
+		t.Skip("reads /proc")
+	}
+	if testing.Short() {
+		t.Skip("starts a process for each ZIP")
+	}
+	dir := t.TempDir()
+	const hole = 510 << 20
+	sparse := zip64(manyEntries(3, "a.jpg"), 17_000_000, hole)
+	where := sparse[len(sparse)-22-12:]
+	binary.LittleEndian.PutUint64(where, binary.LittleEndian.Uint64(where)+hole)
+	ask := map[string]func(f *os.File) error{
+		// Half a gigabyte of nothing makes the claim of 17 million entries believable.
+		"zip64: 17 million entries in 512 MB": func(f *os.File) error { _, err := f.WriteAt(sparse, hole); return err },
+	}
+	for name, c := range hostileZIPs(t) {
+		ask[name] = func(f *os.File) error { _, err := f.Write(c.data); return err }
+	}
+	for name, write := range ask {
+		path := filepath.Join(dir, strings.Map(func(r rune) rune {
+			if r < '0' || r > 'z' {
+				return '_'
+			}
+			return r
+		}, name))
+		f, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(write(f), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestZIPMemory$", "-test.v=false")
+		cmd.Env = append(os.Environ(), bombEnv+"="+path)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v: %s", name, err, out)
+			continue
+		}
+		peak, err := os.ReadFile(path + ".peak")
+		if err != nil {
+			t.Fatal(err)
+		}
+		kib, err := strconv.Atoi(string(peak))
+		if err != nil || kib > 64<<10 {
+			t.Errorf("%s: took %s KiB of memory, %v", name, peak, err)
+		}
+		t.Logf("%s: %d KiB", name, kib)
+	}
+}
+
+// FuzzZIP: whatever comes in, the walker ends, believes no list that archive/zip
+// would not, and lets no bad name out.
+func FuzzZIP(f *testing.F) {
+	for _, c := range hostileZIPs(f) {
+		if len(c.data) < 10_000 {
+			f.Add(c.data)
+		}
+	}
+	f.Add(zipOf(f, packed("a.jpg", jpegOf(f, 8, 6, 0)), file{name: "b.png", data: pngOf(f, 8, 6, 0)}))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r := bytes.NewReader(data)
+		names, sizes, errs, err := unpackAll(t.Context(), r, int64(len(data)))
+		var total int64
+		for i, name := range names {
+			if cleanName(name) != name || strings.ContainsAny(name, "/\\\x00") {
+				t.Errorf("name %q", name)
+			}
+			total += sizes[i]
+			if errs[i] != nil && !errors.Is(errs[i], ErrZIP) && !errors.Is(errs[i], ErrTooLarge) {
+				t.Errorf("entry: %v", errs[i])
+			}
+		}
+		if most := int64(maxPictures*ratioFrom + maxRatio*len(data)); total > most {
+			t.Errorf("%d bytes became %d", len(data), total)
+		}
+		if err != nil && !errors.Is(err, ErrZIP) && !errors.Is(err, ErrTooLarge) {
+			t.Errorf("list: %v", err)
+		}
+		// The look at the end sees what archive/zip sees.
+		if z, err := zip.NewReader(r, int64(len(data))); err == nil || errors.Is(err, zip.ErrInsecurePath) {
+			records, err := zipRecords(r, int64(len(data)))
+			if err != nil || uint16(records) != uint16(len(z.File)) {
+				t.Errorf("records %d, %v; archive/zip found %d", records, err, len(z.File))
+			}
+		}
+	})
+}
