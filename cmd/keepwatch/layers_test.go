@@ -22,6 +22,7 @@ var layers = map[string][]string{
 	"site/archive":   {"site/gallery", "site/originals", "site/render"},
 	"site/picture":   {"site/gallery", "site/originals", "site/render"},
 	"site/guard":     {},
+	"site/nginxtest": {}, // a real nginx for tests and benchmarks
 	"site/intake":    {"site/gallery", "site/render", "site/originals"},
 	"site/access":    {"site/gallery"},
 	"site/desk":      {"site/gallery", "site/access", "site/intake", "site/originals", "site/render", "site/picture"},

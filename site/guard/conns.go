@@ -2,6 +2,7 @@ package guard
 
 import (
 	"net"
+	"net/http"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -101,8 +102,18 @@ func (l *capped) Close() error {
 // place is given back when it is closed.
 type place struct {
 	net.Conn
-	free func()
+	free   func()
+	header strict
 }
+
+// Read reads and looks at headers.
+func (p *place) Read(b []byte) (int, error) {
+	n, err := p.Conn.Read(b)
+	p.header.check(b[:n])
+	return n, err
+}
+
+func (p *place) nextRequest() { p.header = strict{} }
 
 // Close gives the place back once.
 func (p *place) Close() error {
@@ -113,7 +124,25 @@ func (p *place) Close() error {
 // tcpPlace is a place that keeps the methods of TCP: ReadFrom is sendfile.
 type tcpPlace struct {
 	*net.TCPConn
-	free func()
+	free   func()
+	header strict
+}
+
+// Read reads and looks at headers.
+func (p *tcpPlace) Read(b []byte) (int, error) {
+	n, err := p.TCPConn.Read(b)
+	p.header.check(b[:n])
+	return n, err
+}
+
+func (p *tcpPlace) nextRequest() { p.header = strict{} }
+
+// connState tells a connection of [Guard.Listener] that its next bytes are a new
+// header: the server calls it between requests, when nobody reads.
+func connState(c net.Conn, state http.ConnState) {
+	if p, ok := c.(interface{ nextRequest() }); ok && state == http.StateIdle {
+		p.nextRequest()
+	}
 }
 
 // Close gives the place back once.

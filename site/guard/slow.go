@@ -23,8 +23,9 @@ const (
 	grace = 10 * time.Second
 )
 
-// Server returns a server with the timeouts of the site. It speaks HTTP/1.1:
-// what ends TLS in front may speak what it likes. log may not be nil.
+// Server returns a server with the timeouts of the site, for listeners made by
+// [Guard.Listener]. It speaks HTTP/1.1: what ends TLS in front may speak what it
+// likes. log may not be nil.
 func Server(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
@@ -33,6 +34,7 @@ func Server(h http.Handler, log *slog.Logger) *http.Server {
 		WriteTimeout:      writeFor,
 		IdleTimeout:       idleFor,
 		MaxHeaderBytes:    headers,
+		ConnState:         connState,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }
