@@ -22,8 +22,11 @@ func parsePages() (*template.Template, error) {
 		"ago":     ago,
 		"person":  person,
 		"outcome": func(o probe.Outcome) string { return o.String() },
-		"ms":      func(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) },
+		"ms":      millis,
 		"paged":   paged,
+		"chart":   chart,
+		// the class of a step's state in words
+		"stepword": stepWord,
 	}).ParseFS(pages, "pages/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse pages: %w", err)
@@ -131,6 +134,8 @@ type locationAnswer struct {
 	At        time.Time `json:"at"`
 	LatencyMS float64   `json:"latency_ms"`
 	Fault     string    `json:"fault,omitempty"`
+	// Steps are those of a journey.
+	Steps []stepAnswer `json:"steps,omitempty"`
 }
 
 type incidentAnswer struct {
@@ -155,6 +160,7 @@ func publicStatus(st Status) statusAnswer {
 			ca.Locations = append(ca.Locations, locationAnswer{
 				Name: l.Name, Outcome: l.Last.Outcome.String(), At: l.Last.Started,
 				LatencyMS: float64(l.Last.Look.Latency.Microseconds()) / 1000, Fault: l.Last.Look.Fault.Message,
+				Steps: stepAnswers(l.Last.Look.Steps),
 			})
 		}
 		out.Checks = append(out.Checks, ca)

@@ -74,6 +74,8 @@ type IncidentStatus struct {
 	alerting.Incident
 	Pages    []alerting.Page
 	Timeline []alerting.Entry
+	// Failures are what the failing checks saw first, one result a check.
+	Failures []probe.Result
 }
 
 // Source answers what the console shows. Safe for concurrent use; every call
