@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"keepwatch/oncall"
 )
 
 func (c *checker) top() {
@@ -190,10 +192,11 @@ func (c *checker) rotations() {
 		if _, both := c.f.People[name]; both {
 			c.report(at, at, "a person is called %s too, so nobody could tell whom a level pages (rename one)", quote(name))
 		}
-		for i, p := range r.People {
-			if p != "" { // "" is a turn of nobody
-				c.known(element(join(at, "people"), i), p, people)
-			}
+		c.members(at, r.People, people)
+		c.calendar(at, r.Holidays)
+		for i, l := range r.Layers {
+			c.members(element(join(at, "layers"), i), l.People, people)
+			c.calendar(element(join(at, "layers"), i), l.Holidays)
 		}
 		if r.Fallback != "" {
 			c.known(join(at, "fallback"), r.Fallback, people)
@@ -203,6 +206,20 @@ func (c *checker) rotations() {
 				c.known(element(join(at, "overrides"), i)+".person", o.Person, people)
 			}
 		}
+	}
+}
+
+func (c *checker) members(at string, members []oncall.Member, people pool) {
+	for i, m := range members {
+		if m.Person != "" { // "" is a turn of nobody
+			c.known(element(join(at, "people"), i), m.Person, people)
+		}
+	}
+}
+
+func (c *checker) calendar(at, name string) {
+	if name != "" {
+		c.known(join(at, "holidays"), name, pool{"calendar", slices.Collect(maps.Keys(c.f.Holidays)), []string{"holidays"}})
 	}
 }
 

@@ -81,7 +81,12 @@ func (c *checker) paged() map[string]bool {
 func inRotation(r oncall.RotationConfig) map[string]bool {
 	all := map[string]bool{r.Fallback: true}
 	for _, p := range r.People {
-		all[p] = true
+		all[p.Person] = true
+	}
+	for _, l := range r.Layers {
+		for _, p := range l.People {
+			all[p.Person] = true
+		}
 	}
 	for _, o := range r.Overrides {
 		all[o.Person] = true

@@ -44,6 +44,8 @@ type File struct {
 	People map[string]Person `yaml:"people"`
 	// Rotations say who is on call when, by the rotation's name.
 	Rotations map[string]oncall.RotationConfig `yaml:"rotations"`
+	// Holidays are calendars of dates by name, for rotations that do not work on them. Example: {us: ["2026-12-25 Christmas Day"]}.
+	Holidays oncall.Holidays `yaml:"holidays"`
 	// Escalations are the ladders that services climb until somebody acknowledges, by name.
 	Escalations map[string]oncall.PolicyConfig `yaml:"escalations"`
 	// PagerDuty is how people are woken. Left out, only the fallback channels are used.

@@ -69,7 +69,7 @@ func (f *File) Roster() oncall.Roster {
 		r.People[name] = p.Person
 	}
 	for name, c := range f.Rotations {
-		r.Rotations[name] = c.Rotation(name)
+		r.Rotations[name] = c.Rotation(name, f.Holidays)
 	}
 	return r
 }

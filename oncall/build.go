@@ -24,18 +24,21 @@ func (c *RotationConfig) SetDefaults() {
 }
 
 // Validate reports every mistake with its path inside the block. Whether the
-// people exist is for the caller to check: this block does not know them.
+// people and calendars exist is for the caller to check: this block does not know them.
 func (c RotationConfig) Validate(report func(path, msg string)) {
 	c.SetDefaults() // c is a copy: a default is never a mistake
-	if c.Start.IsZero() {
-		report("start", "is missing; give the local date of the first hand-off, like 2026-01-05")
+	if len(c.People) > 0 || len(c.Layers) == 0 {
+		c.base().validate(report)
 	}
-	if len(c.People) == 0 {
+	if len(c.People) == 0 && len(c.Layers) == 0 {
 		report("people", "is empty; list at least one key of people")
 	}
-	if !c.Handoff.Daily && c.Every.Days%7 != 0 {
-		report("every", fmt.Sprintf("%s does not fit the hand-off on %s (write whole weeks, or hand-off: daily %02d:%02d)",
-			c.Every, c.Handoff.Weekday, c.Handoff.Hour, c.Handoff.Minute))
+	for i := range c.Layers {
+		at := fmt.Sprintf("layers[%d].", i)
+		if len(c.Layers[i].People) == 0 {
+			report(at+"people", "is empty; list at least one key of people")
+		}
+		c.layer(i).validate(func(path, msg string) { report(at+path, msg) })
 	}
 	for i, o := range c.Overrides {
 		path := fmt.Sprintf("overrides[%d]", i)
@@ -50,21 +53,112 @@ func (c RotationConfig) Validate(report func(path, msg string)) {
 	}
 }
 
-// Rotation builds the rotation. The configuration must be valid; what was left
-// out has its default.
-func (c RotationConfig) Rotation(name string) Rotation {
-	c.SetDefaults() // c is a copy
-	first := c.Start.dayNumber()
-	if !c.Handoff.Daily {
-		weekday := int(time.Date(c.Start.Year, c.Start.Month, c.Start.Day, 0, 0, 0, 0, time.UTC).Weekday())
-		first += (int(c.Handoff.Weekday) - weekday + 7) % 7
+// validate reports the mistakes of one order of turns.
+func (c LayerConfig) validate(report func(path, msg string)) {
+	if c.Start.IsZero() {
+		report("start", "is missing; give the local date of the first hand-off, like 2026-01-05")
 	}
-	return Rotation{
-		Name: name, Zone: c.TimeZone, People: slices.Clone(c.People), Fallback: c.Fallback,
+	if !c.Handoff.Daily && c.Every.Days%7 != 0 {
+		report("every", fmt.Sprintf("%s does not fit the hand-off on %s (write whole weeks, or hand-off: daily %02d:%02d)",
+			c.Every, c.Handoff.Weekday, c.Handoff.Hour, c.Handoff.Minute))
+	}
+	if c.Count == CountWorked && !c.Handoff.Daily {
+		report("count", "worked needs a daily hand-off: a week is counted whole (write handoff: daily 09:00)")
+	}
+	for i, h := range c.Hours {
+		if h == (Hours{}) {
+			report(fmt.Sprintf("hours[%d]", i), "is empty; write hours like Mon-Fri 09:00-17:00")
+		}
+	}
+}
+
+// base is the rotation's own order of turns as a layer. Defaults must be set.
+func (c RotationConfig) base() LayerConfig {
+	return LayerConfig{
+		TimeZone: c.TimeZone, Start: c.Start, Handoff: c.Handoff, Every: c.Every,
+		People: c.People, Hours: c.Hours, Holidays: c.Holidays, Count: c.Count,
+	}
+}
+
+// layer returns a layer with everything filled in. Defaults of c must be set.
+func (c RotationConfig) layer(i int) LayerConfig {
+	l := c.Layers[i]
+	if l.TimeZone == nil {
+		l.TimeZone = c.TimeZone
+	}
+	if l.Start.IsZero() {
+		l.Start = c.Start
+	}
+	switch {
+	case l.Every.Days != 0:
+	case !l.Handoff.Set:
+		l.Every = c.Every
+	case l.Handoff.Daily:
+		l.Every.Days = 1
+	default:
+		l.Every.Days = 7
+	}
+	if !l.Handoff.Set {
+		l.Handoff = c.Handoff
+	}
+	return l
+}
+
+// simple reports that turns counted in calendar days are all there is.
+func (c RotationConfig) simple() bool {
+	dated := slices.ContainsFunc(c.People, func(m Member) bool { return !m.From.IsZero() || !m.Until.IsZero() })
+	return len(c.Layers) == 0 && len(c.Hours) == 0 && c.Holidays == "" && c.Count != CountWorked && !dated
+}
+
+// Rotation builds the rotation. The configuration must be valid; what was left
+// out has its default. A calendar that is not among holidays is empty.
+func (c RotationConfig) Rotation(name string, holidays Holidays) Rotation {
+	c.SetDefaults() // c is a copy
+	r := Rotation{
+		Name: name, Zone: c.TimeZone, Fallback: c.Fallback,
 		hour: c.Handoff.Hour, minute: c.Handoff.Minute,
-		first: first, turnDays: c.Every.Days,
+		first: c.base().first(), turnDays: c.Every.Days,
 		overrides: flatten(c.Overrides, c.TimeZone),
 	}
+	all := []LayerConfig{}
+	if len(c.People) > 0 {
+		all = append(all, c.base())
+	}
+	for i := range c.Layers {
+		all = append(all, c.layer(i))
+	}
+	for _, l := range all {
+		for _, m := range l.People {
+			r.People = append(r.People, m.Person)
+		}
+		if !c.simple() {
+			r.layers = append(r.layers, l.build(holidays))
+		}
+	}
+	return r
+}
+
+// first returns the day of the first hand-off.
+func (c LayerConfig) first() int {
+	first := c.Start.dayNumber()
+	if !c.Handoff.Daily {
+		first += (int(c.Handoff.Weekday) - weekdayOf(first) + 7) % 7
+	}
+	return first
+}
+
+func (c LayerConfig) build(holidays Holidays) layer {
+	l := layer{
+		zone: c.TimeZone, hour: c.Handoff.Hour, minute: c.Handoff.Minute,
+		first: c.first(), turnDays: c.Every.Days, worked: c.Count == CountWorked, hours: slices.Clone(c.Hours),
+	}
+	for _, h := range holidays[c.Holidays] {
+		l.holidays = append(l.holidays, h.dayNumber())
+	}
+	slices.Sort(l.holidays)
+	l.holidays = slices.Compact(l.holidays)
+	l.queue = newQueue(slices.Clone(c.People), l.beginDay, l.turnFrom)
+	return l
 }
 
 // flatten cuts overrides, of which the last in the list wins, into pieces that do

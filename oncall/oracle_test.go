@@ -83,30 +83,30 @@ func weekday(d Date) time.Weekday { // Zeller, so that it is not the code under 
 }
 
 // walk notes the answers of [from, from+minutes). from must lie before the start
-// of the rotation, so that every hand-off is walked over.
-func walk(c RotationConfig, from time.Time, minutes int) oracle {
+// of the rotation, so that every hand-off is walked over. A wall clock that goes
+// back undoes nothing: what has begun has begun.
+func walk(c RotationConfig, free Holidays, from time.Time, minutes int) oracle {
 	o := oracle{start: from, answers: make([]answer, minutes)}
-	handoff := c.Start
-	for !c.Handoff.Daily && weekday(handoff) != c.Handoff.Weekday {
-		handoff = nextDay(handoff)
+	var walkers []*walker
+	if len(c.People) > 0 {
+		walkers = append(walkers, newWalker(LayerConfig{c.TimeZone, c.Start, c.Handoff, c.Every, c.People, c.Hours, c.Holidays, c.Count}, free))
 	}
-	turn := -1
+	for _, l := range c.Layers {
+		walkers = append(walkers, newWalker(l, free))
+	}
 	begun, ended := make([]bool, len(c.Overrides)), make([]bool, len(c.Overrides))
 	for i := range o.answers {
-		now := wall(from.Add(time.Duration(i) * time.Minute).In(c.TimeZone))
-		for now >= wallOf(LocalTime{handoff, c.Handoff.Hour, c.Handoff.Minute}) {
-			turn++
-			for range c.Every.Days {
-				handoff = nextDay(handoff)
-			}
-		}
+		at := from.Add(time.Duration(i) * time.Minute)
 		a := answer{c.Fallback, FromFallback}
 		if c.Fallback == "" {
 			a.source = FromNobody
 		}
-		if turn >= 0 && len(c.People) > 0 && c.People[turn%len(c.People)] != "" {
-			a = answer{c.People[turn%len(c.People)], FromRotation}
+		for _, w := range walkers {
+			if person := w.minute(at); person != "" {
+				a = answer{person, FromRotation}
+			}
 		}
+		now := wall(at.In(c.TimeZone))
 		for j, ov := range c.Overrides {
 			begun[j] = begun[j] || now >= wallOf(ov.From)
 			ended[j] = ended[j] || now >= wallOf(ov.To)
@@ -117,6 +117,124 @@ func walk(c RotationConfig, from time.Time, minutes int) oracle {
 		o.answers[i] = a
 	}
 	return o
+}
+
+// walker is the oracle of one layer: it counts on its fingers.
+type walker struct {
+	c       LayerConfig
+	free    []Holiday
+	latest  int64 // the latest the clock has ever shown
+	day     Date  // the latest day it has ever shown
+	handoff Date  // of the next turn
+	who     int   // index of the person whose turn it is
+}
+
+func newWalker(c LayerConfig, free Holidays) *walker {
+	w := &walker{c: c, free: free[c.Holidays], handoff: c.Start, who: -2}
+	for !c.Handoff.Daily && weekday(w.handoff) != c.Handoff.Weekday {
+		w.handoff = nextDay(w.handoff)
+	}
+	if c.Count == CountWorked {
+		for !w.works(w.handoff) {
+			w.handoff = nextDay(w.handoff)
+		}
+	}
+	return w
+}
+
+func (w *walker) works(d Date) bool {
+	for _, h := range w.free {
+		if h.Date == d {
+			return false
+		}
+	}
+	if len(w.c.Hours) == 0 {
+		return true
+	}
+	for _, h := range w.c.Hours {
+		if h.Days[weekday(d)] {
+			return true
+		}
+	}
+	return false
+}
+
+// takesPart reports whether member i is there on a day.
+func (w *walker) takesPart(i int, d Date) bool {
+	m, day := w.c.People[i], wallOf(LocalTime{Date: d})
+	return (m.From == Date{} || wallOf(LocalTime{Date: m.From}) <= day) && (m.Until == Date{} || day < wallOf(LocalTime{Date: m.Until}))
+}
+
+// after returns who is next after member i on a day; -1 is nobody.
+func (w *walker) after(i int, d Date) int {
+	for range w.c.People {
+		if i++; i >= len(w.c.People) {
+			i = 0
+		}
+		if w.takesPart(i, d) {
+			return i
+		}
+	}
+	return -1
+}
+
+func (w *walker) minute(at time.Time) string {
+	local := at.In(w.c.TimeZone)
+	if now := wall(local); now > w.latest {
+		w.latest, w.day = now, dateOf(local)
+	}
+	for w.latest >= wallOf(LocalTime{w.handoff, w.c.Handoff.Hour, w.c.Handoff.Minute}) {
+		before := max(w.who, -1)
+		if i := w.after(before, w.handoff); i >= 0 {
+			w.who = i
+		} else if w.who == -2 {
+			w.who = -1
+		}
+		for n := 0; n < w.c.Every.Days; {
+			w.handoff = nextDay(w.handoff)
+			if w.c.Count != CountWorked || w.works(w.handoff) {
+				n++
+			}
+		}
+	}
+	if w.who < 0 || !w.onDuty() {
+		return ""
+	}
+	who := w.who
+	if !w.takesPart(who, w.day) {
+		if who = w.after(who, w.day); who < 0 {
+			return ""
+		}
+	}
+	return w.c.People[who].Person
+}
+
+// onDuty looks at all hours that began on one of the last days.
+func (w *walker) onDuty() bool {
+	if len(w.c.Hours) == 0 {
+		return w.works(w.day)
+	}
+	d := dateOf(time.Date(w.day.Year, w.day.Month, w.day.Day-2, 12, 0, 0, 0, time.UTC))
+	for range 3 {
+		if w.works(d) {
+			for _, h := range w.c.Hours {
+				if !h.Days[weekday(d)] {
+					continue
+				}
+				end, minute := d, h.To
+				if h.To <= h.From || h.To == 24*60 {
+					end = nextDay(d)
+				}
+				minute %= 24 * 60
+				begin := wallOf(LocalTime{d, h.From / 60, h.From % 60})
+				if w.latest >= begin && w.latest < wallOf(LocalTime{end, minute / 60, minute % 60}) {
+					return true
+				}
+			}
+		}
+		d = nextDay(d)
+	}
+	return false
 }
 
 // check compares the rotation with the oracle at minute i, and the ends of the
@@ -197,7 +315,7 @@ func drawConfig(t *rapid.T) RotationConfig {
 	if c.Handoff.Daily {
 		c.Every.Days = rapid.IntRange(1, 9).Draw(t, "days")
 	}
-	c.People = rapid.SliceOfN(rapid.SampledFrom([]string{"ada", "grace", "alan", "edsger", ""}), 0, 5).Draw(t, "people")
+	c.People = drawMembers(t, c.Start, 0)
 	c.Fallback = rapid.SampledFrom([]string{"", "barbara", "ada"}).Draw(t, "fallback")
 	for range rapid.IntRange(0, 4).Draw(t, "overrides") {
 		ov := OverrideConfig{
@@ -209,6 +327,70 @@ func drawConfig(t *rapid.T) RotationConfig {
 		}
 	}
 	return c
+}
+
+func drawMembers(t *rapid.T, start Date, least int) []Member {
+	dated := rapid.IntRange(0, 2).Draw(t, "dated") == 2
+	var out []Member
+	for range rapid.IntRange(least, 5).Draw(t, "people") {
+		m := Member{Person: rapid.SampledFrom([]string{"ada", "grace", "alan", "edsger", ""}).Draw(t, "person")}
+		if dated && rapid.Bool().Draw(t, "joins") {
+			m.From = drawLocal(t, start, "joined").Date
+		}
+		if dated && rapid.Bool().Draw(t, "leaves") {
+			m.Until = drawLocal(t, start, "left").Date
+		}
+		if !m.From.IsZero() && !m.Until.IsZero() && wallOf(LocalTime{Date: m.Until}) <= wallOf(LocalTime{Date: m.From}) {
+			m.Until = Date{}
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+func drawHours(t *rapid.T) []Hours {
+	var out []Hours
+	for range rapid.IntRange(0, 3).Draw(t, "hours") {
+		h := Hours{
+			From: rapid.SampledFrom([]int{0, 0, 60, 90, 120, 150, 540, 1020, 1380}).Draw(t, "opens"),
+			To:   rapid.SampledFrom([]int{0, 30, 120, 150, 180, 540, 1020, 1440}).Draw(t, "closes"),
+		}
+		for d := range h.Days {
+			h.Days[d] = rapid.IntRange(0, 2).Draw(t, "weekday") > 0
+		}
+		if h.Days != [7]bool{} {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+func drawLayer(t *rapid.T, c RotationConfig) LayerConfig {
+	l := LayerConfig{TimeZone: c.TimeZone, Start: c.Start, Handoff: c.Handoff, Every: c.Every}
+	if rapid.Bool().Draw(t, "own zone") {
+		l.TimeZone = drawZone(t)
+	}
+	l.People, l.Hours = drawMembers(t, c.Start, 1), drawHours(t)
+	l.Holidays = rapid.SampledFrom([]string{"", "few"}).Draw(t, "calendar")
+	if l.Handoff.Daily && rapid.Bool().Draw(t, "worked") {
+		l.Count = CountWorked
+	}
+	return l
+}
+
+// drawLayered draws a configuration that needs layers.
+func drawLayered(t *rapid.T) (RotationConfig, Holidays) {
+	c := drawConfig(t)
+	few := Holidays{}
+	for range rapid.IntRange(0, 6).Draw(t, "holidays") {
+		few["few"] = append(few["few"], Holiday{Date: drawLocal(t, c.Start, "holiday").Date})
+	}
+	base := drawLayer(t, c)
+	c.Hours, c.Holidays, c.Count = base.Hours, base.Holidays, base.Count
+	for range rapid.IntRange(0, 2).Draw(t, "layers") {
+		c.Layers = append(c.Layers, drawLayer(t, c))
+	}
+	return c, few
 }
 
 // TestAgainstOracle compares 20,000 random (configuration, instant) pairs with
@@ -224,11 +406,39 @@ func TestAgainstOracle(t *testing.T) {
 	for left := configs; left > 0; left -= 100 { // one rapid.Check makes 100 configurations
 		rapid.Check(t, func(t *rapid.T) {
 			c := drawConfig(t)
-			r := c.Rotation("r")
+			r := c.Rotation("r", nil)
 			from := time.Date(c.Start.Year, c.Start.Month, c.Start.Day, 0, 0, 0, 0, time.UTC).AddDate(0, 0, -3)
-			o := walk(c, from, 50*24*60)
+			o := walk(c, nil, from, 50*24*60)
 			at := rapid.SliceOfN(rapid.IntRange(0, len(o.answers)-1), instants, instants).Draw(t, "at")
 			for _, i := range at {
+				o.check(t, r, i)
+			}
+			pairs += instants
+		})
+	}
+	if pairs < configs*instants {
+		t.Fatalf("got %d pairs compared, want %d", pairs, configs*instants)
+	}
+	t.Logf("%d pairs", pairs)
+}
+
+// TestLayersAgainstOracle is TestAgainstOracle for rotations with layers, hours,
+// holidays, turns of worked days, and people who come and go.
+func TestLayersAgainstOracle(t *testing.T) {
+	t.Parallel()
+	const instants = 200
+	configs := 100
+	if os.Getenv("KEEPWATCH_LONG") != "" {
+		configs = 5_000
+	}
+	pairs := 0
+	for left := configs; left > 0; left -= 100 {
+		rapid.Check(t, func(t *rapid.T) {
+			c, free := drawLayered(t)
+			r := c.Rotation("r", free)
+			from := time.Date(c.Start.Year, c.Start.Month, c.Start.Day, 0, 0, 0, 0, time.UTC).AddDate(0, 0, -3)
+			o := walk(c, free, from, 50*24*60)
+			for _, i := range rapid.SliceOfN(rapid.IntRange(0, len(o.answers)-1), instants, instants).Draw(t, "at") {
 				o.check(t, r, i)
 			}
 			pairs += instants
@@ -256,12 +466,12 @@ func TestOracleOverYears(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := RotationConfig{
-				TimeZone: zone, Start: Date{2008, 1, 3}, People: []string{"ada", "grace", "alan"},
+				TimeZone: zone, Start: Date{2008, 1, 3}, People: members("ada", "grace", "alan"),
 				Handoff: Handoff{Weekday: time.Sunday, Hour: 2, Minute: 30, Set: true}, Every: Turn{7},
 			}
-			r := c.Rotation("r")
+			r := c.Rotation("r", nil)
 			from := time.Date(2008, 1, 1, 0, 0, 0, 0, time.UTC)
-			o := walk(c, from, 12*366*24*60)
+			o := walk(c, nil, from, 12*366*24*60)
 			looked := 0
 			for i := 1; i < len(o.answers); i++ {
 				if o.answers[i] == o.answers[i-1] {
@@ -289,7 +499,7 @@ func TestShiftsAreContiguous(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		c := drawConfig(t)
-		r := c.Rotation("r")
+		r := c.Rotation("r", nil)
 		from := time.Date(c.Start.Year, c.Start.Month, c.Start.Day, 0, 0, 0, 0, time.UTC).AddDate(0, 0, -30)
 		to := from.AddDate(0, 0, 400)
 		shifts := slices.Collect(r.Shifts(from, to))

@@ -10,16 +10,19 @@ import (
 // zero value has nobody on call. Read-only, so safe for concurrent use.
 //
 // Turn k begins at the first instant of the hand-off's local time on the k-th
-// hand-off date and belongs to person k mod n.
+// hand-off date and belongs to person k mod n. A rotation with hours, holidays,
+// people who come and go, or several layers is answered by its layers, the last
+// one first.
 type Rotation struct {
 	Name     string
 	Zone     *time.Location // nil is UTC
-	People   []string       // YAML keys in order; "" is an empty turn
+	People   []string       // YAML keys in order; "" is an empty turn; of all layers, from the lowest
 	Fallback string         // YAML key, "" for nobody
 
 	hour, minute int
 	first        int        // day number of the first hand-off's local date
 	turnDays     int        // 0 in the zero value: no turns at all
+	layers       []layer    // when not empty they answer instead of the turns above
 	overrides    []override // in order of time, never overlapping, merged where they touch and agree
 }
 
@@ -120,6 +123,9 @@ func (r Rotation) answerOf(k int) answer {
 // base answers without overrides, with the ends of the run of turns that give the
 // same answer; a zero end is no end.
 func (r Rotation) base(t time.Time) (answer, time.Time, time.Time) {
+	if len(r.layers) > 0 {
+		return r.layeredBase(t)
+	}
 	if len(r.People) == 0 || r.turnDays == 0 {
 		return r.answerOf(-1), time.Time{}, time.Time{}
 	}

@@ -28,9 +28,18 @@ func setText(tb testing.TB, v interface{ UnmarshalText(text []byte) error }, tex
 }
 
 // rotation is a rotation from the words that stand in a file.
+// members are people who are always there.
+func members(names ...string) []Member {
+	out := make([]Member, len(names))
+	for i, name := range names {
+		out[i].Person = name
+	}
+	return out
+}
+
 func rotation(tb testing.TB, where, start, handoff, every string, people ...string) RotationConfig {
 	tb.Helper()
-	c := RotationConfig{TimeZone: zone(tb, where), People: people}
+	c := RotationConfig{TimeZone: zone(tb, where), People: members(people...)}
 	setText(tb, &c.Start, start)
 	setText(tb, &c.Handoff, handoff)
 	if every != "" {
@@ -117,7 +126,7 @@ func TestAt(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got := tt.c.Rotation("r").At(instant(t, tt.at))
+			got := tt.c.Rotation("r", nil).At(instant(t, tt.at))
 			want := Shift{Rotation: "r", Person: tt.person, From: instant(t, tt.from), To: instant(t, tt.to), Source: tt.source}
 			if diff := cmp.Diff(got, want); diff != "" {
 				t.Errorf("At(%s) (-got +want):\n%s", tt.at, diff)
@@ -141,7 +150,7 @@ func TestRosterOnCall(t *testing.T) {
 	at := instant(t, "2026-01-06T00:00:00Z")
 	r := Roster{
 		People:    map[string]Person{"grace": {Name: "Grace"}},
-		Rotations: map[string]Rotation{"primary": rotation(t, "UTC", "2026-01-05", "Monday 09:00", "", "ada", "grace").Rotation("primary")},
+		Rotations: map[string]Rotation{"primary": rotation(t, "UTC", "2026-01-05", "Monday 09:00", "", "ada", "grace").Rotation("primary", nil)},
 	}
 	tests := []struct {
 		name, who string
@@ -319,7 +328,7 @@ func benchRotation(b *testing.B) Rotation {
 	for i := range 20 {
 		c = withOverride(b, c, fmt.Sprintf("2026-%02d-%02d 09:00", i%12+1, i+1), fmt.Sprintf("2026-%02d-%02d 17:00", i%12+1, i+1), "grace")
 	}
-	return c.Rotation("primary")
+	return c.Rotation("primary", nil)
 }
 
 // BenchmarkAt is `oncall who --at`, ten years after the start (goal: 1 ms).

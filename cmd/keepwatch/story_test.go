@@ -121,9 +121,9 @@ func (n *night) apply(levels int) {
 		Locations: places, Checker: n, Spec: "front",
 	}
 	rotation := func(name, person string) oncall.Rotation {
-		c := oncall.RotationConfig{Start: oncall.Date{Year: 1999, Month: 12, Day: 27}, People: []string{person}}
+		c := oncall.RotationConfig{Start: oncall.Date{Year: 1999, Month: 12, Day: 27}, People: []oncall.Member{{Person: person}}}
 		c.SetDefaults()
-		return c.Rotation(name)
+		return c.Rotation(name, nil)
 	}
 	roster := oncall.Roster{
 		People:    map[string]oncall.Person{"ada": {Name: "Ada"}, "grace": {Name: "Grace"}},
