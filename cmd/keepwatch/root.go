@@ -40,7 +40,7 @@ Start with:  keepwatch validate keepwatch.yaml
 	root.AddCommand(
 		c.runCommand(), c.reloadCommand(), c.healthCommand(), c.demoCommand(),
 		c.validateCommand(), c.schemaCommand(), c.probeCommand(),
-		c.oncallCommand(), c.incidentsCommand(), c.reportCommand(),
+		c.oncallCommand(), c.incidentsCommand(), c.reportCommand(), c.siteCommand(),
 		c.fakePagerDutyCommand(), c.versionCommand(),
 	)
 	for _, cmd := range root.Commands() {
