@@ -3,6 +3,8 @@ package guard
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strconv"
 	"testing"
@@ -11,6 +13,17 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 )
+
+// tryCode sends a wrong code as a handler would; the error is the guard's.
+func tryCode(g *Guard, client string, cookies ...*http.Cookie) (err error) {
+	r := request("POST", "/code", client)
+	for _, c := range cookies {
+		r.AddCookie(c)
+	}
+	err = &Refusal{Code: "challenge", Wait: challengeWait} // unless the handler is reached
+	g.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, err = g.Try(r) })).ServeHTTP(httptest.NewRecorder(), r)
+	return err
+}
 
 func tenAnHour() Rate { return Rate{10, time.Hour, 10, false} }
 
@@ -193,7 +206,7 @@ func bruteForce(t *testing.T, mode Challenge) {
 	for step := range hours * 60 { // each minute, all day
 		for i := range networks / 60 {
 			n := (step*networks/60 + i) % networks
-			_, err := g.Try(request("POST", "/code", fmt.Sprintf("%d.%d.%d.1", 11+n/250/250, n/250%250, n%250)))
+			err := tryCode(g, fmt.Sprintf("%d.%d.%d.1", 11+n/250/250, n/250%250, n%250))
 			if err == nil {
 				guesses++
 				continue
@@ -233,7 +246,7 @@ func TestSolvedTaskGetsATryDuringAnAttack(t *testing.T) {
 		g := newGuard(t, nil)
 		codes := map[string]int{}
 		for i := range 5000 {
-			_, err := g.Try(request("POST", "/code", fmt.Sprintf("11.%d.%d.1", i/250, i%250)))
+			err := tryCode(g, fmt.Sprintf("11.%d.%d.1", i/250, i%250))
 			code := "passed"
 			if refusal, ok := errors.AsType[*Refusal](err); ok {
 				code = refusal.Code
@@ -244,10 +257,11 @@ func TestSolvedTaskGetsATryDuringAnAttack(t *testing.T) {
 		if diff := cmp.Diff(codes, map[string]int{"passed": 506, "challenge": 4494}); diff != "" {
 			t.Errorf("the attack (-got +want):\n%s", diff)
 		}
-		r := request("POST", "/code", "198.51.100.7")
-		r.AddCookie(g.work.pass(g.Client(r), time.Now()))
-		if _, err := g.Try(r); err != nil {
+		if err := tryCode(g, "198.51.100.7", g.work.pass(netip.MustParseAddr("198.51.100.7"), time.Now())); err != nil {
 			t.Errorf("who solved the task: %v", err)
+		}
+		if got := passes(g, 1, "/home", "198.51.100.8"); got != 1 {
+			t.Error("wrong codes of others close the front page")
 		}
 	})
 }

@@ -146,8 +146,8 @@ func (g *Guard) admit(r *http.Request, class Class, now time.Time) *Refusal {
 	if g.Level() >= CachedOnly && (class == Browse || class == Home || class == Code || class == Upload) {
 		return Busy(busyWait)
 	}
-	if class == Home && !holder.Valid() && g.opts.Challenge != Never && (g.opts.Challenge == Always || g.Level() >= Challenged) {
-		if !g.worthy(r, now) && !g.ask(r).Valid() {
+	if (class == Home || class == Code) && !holder.Valid() && g.asked(class, now) && !g.worthy(r, now) && !g.ask(r).Valid() {
+		if class == Home || g.table.take(now, 1, g.slowLane()) > 0 {
 			return challenged(g.challengeStatus())
 		}
 	}
@@ -253,38 +253,46 @@ func (g *Guard) Try(r *http.Request) (giveBack func(), err error) {
 	if holder.Valid() {
 		return sync.OnceFunc(func() { place(); g.count.wrongCodes.Add(-1) }), nil
 	}
-	all := bucket{g.table.prefixKey(Code, laneAll, netip.Prefix{}), g.opts.Limits.AllCodes, 1}
-	if err := g.slow(r, all, now); err != nil {
+	// All together: this never shuts the door, the next place is seconds away.
+	all := g.allCodes()
+	if wait := g.table.take(now, 1, all); wait > 0 {
 		place()
 		g.count.wrongCodes.Add(-1)
-		return nothing, err
+		return nothing, tooManyCodes(wait)
 	}
 	return sync.OnceFunc(func() { place(); g.table.giveBack(all, 1); g.count.wrongCodes.Add(-1) }), nil
+}
+
+// allCodes is what all strangers together may try.
+func (g *Guard) allCodes() bucket {
+	return bucket{g.table.prefixKey(Code, laneAll, netip.Prefix{}), g.opts.Limits.AllCodes, 1}
 }
 
 // slowShare is which part of all wrong codes is for strangers who solve no task
 // while tasks are asked: the rest is for those who do.
 const slowShare = 4
 
-// slow takes one from what all strangers together may try. It never shuts the
-// door: when that is spent the next place is seconds away.
-func (g *Guard) slow(r *http.Request, all bucket, now time.Time) error {
-	asked := g.opts.Challenge == Always ||
-		(g.opts.Challenge == Auto && (g.Level() >= Challenged || g.table.left(now, all) < 0.5))
-	if asked && !g.worthy(r, now) {
-		rate := g.opts.Limits.AllCodes
-		if rate.Off {
-			rate = Rate{Events: 1000, Per: time.Hour}
-		}
-		lane := bucket{g.table.prefixKey(Code, laneSlow, netip.Prefix{}), Rate{Events: max(1, rate.Events/slowShare), Per: rate.Per, Burst: 5}, 1}
-		if g.table.take(now, 1, lane) > 0 {
-			return challenged(g.challengeStatus())
-		}
+// slowLane is what strangers without a solved task may try of codes while tasks
+// are asked: somebody without JavaScript must get in too, be it late.
+func (g *Guard) slowLane() bucket {
+	rate := g.opts.Limits.AllCodes
+	if rate.Off {
+		rate = Rate{Events: 1000, Per: time.Hour}
 	}
-	if wait := g.table.take(now, 1, all); wait > 0 {
-		return tooManyCodes(wait)
+	return bucket{g.table.prefixKey(Code, laneSlow, netip.Prefix{}), Rate{Events: max(1, rate.Events/slowShare), Per: rate.Per, Burst: 5}, 1}
+}
+
+// asked reports whether strangers must solve a task now. Many wrong codes make it
+// so where codes are entered, and leave the front page alone.
+func (g *Guard) asked(class Class, now time.Time) bool {
+	switch g.opts.Challenge {
+	case Always:
+		return true
+	case Never:
+		return false
+	case Auto:
 	}
-	return nil
+	return g.Level() >= Challenged || (class == Code && g.table.left(now, g.allCodes()) < 0.5)
 }
 
 // Level is how loaded the process is.

@@ -115,7 +115,8 @@ type Limits struct {
 	// Codes is for codes that turn out wrong, by client; right ones are free. Default: 10/h.
 	Codes Rate `yaml:"codes"`
 	// AllCodes is for the wrong codes of all clients together. Above half of it strangers must solve
-	// a challenge first, beyond it they wait; holders of a valid token are never held up by it.
+	// a challenge before their next code, beyond it they wait some seconds;
+	// holders of a valid token are never held up by it.
 	// Default: 1000/h.
 	AllCodes Rate `yaml:"all_codes"`
 	// Connections is how many connections one client may have open; trusted proxies may have any number.

@@ -49,7 +49,7 @@ func (g *Guard) own(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == answerPath:
 		g.answer(w, r)
 	case kinds[name] == "" || (r.Method != http.MethodGet && r.Method != http.MethodHead):
-		writeJSON(w, http.StatusNotFound, errorBody{Error: errorText{"not_found", "there is nothing at this address"}})
+		writeJSON(w, r, http.StatusNotFound, errorBody{Error: errorText{"not_found", "there is nothing at this address"}})
 	default:
 		body, err := assets.ReadFile("assets/" + name)
 		if err != nil { // cannot be: it is embedded

@@ -82,7 +82,7 @@ func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, err error) bool {
 	case wantsPage(r):
 		g.page(w, refusal.Status, pageData{Text: refusal.Text, Form: refusal.Code != "codes"})
 	default:
-		writeJSON(w, refusal.Status, errorBody{Error: errorText{refusal.Code, refusal.Text}})
+		writeJSON(w, r, refusal.Status, errorBody{Error: errorText{refusal.Code, refusal.Text}})
 	}
 	return true
 }
@@ -128,13 +128,17 @@ type errorText struct {
 	Message string `json:"message"`
 }
 
-func writeJSON(w http.ResponseWriter, status int, body errorBody) {
+func writeJSON(w http.ResponseWriter, r *http.Request, status int, body errorBody) {
 	out, err := json.Marshal(body)
 	if err != nil { // cannot be: it is made of strings and numbers
 		http.Error(w, body.Error.Message, status)
 		return
 	}
-	w.Header().Set("Content-Type", "text/json; charset=utf-8") // what clients of the original site check
+	kind := "text/json; charset=utf-8" // what clients of the original site check
+	if strings.HasPrefix(r.URL.Path, "/api/") {
+		kind = "application/json"
+	}
+	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Content-Length", strconv.Itoa(len(out)))
 	w.WriteHeader(status)
 	_, _ = w.Write(out) // the asker may have left

@@ -148,7 +148,7 @@ func (g *Guard) challenge(w http.ResponseWriter, r *http.Request, refusal *Refus
 		g.page(w, refusal.Status, pageData{Text: "The site is very busy just now.", Form: true, Seed: seed, Bits: workBits, Answer: answerPath})
 		return
 	}
-	writeJSON(w, refusal.Status, errorBody{
+	writeJSON(w, r, refusal.Status, errorBody{
 		Error: errorText{refusal.Code, refusal.Text},
 		Challenge: &challenge{
 			Algorithm: "sha256", Seed: seed, Bits: workBits, Answer: answerPath,
@@ -165,7 +165,7 @@ func (g *Guard) answer(w http.ResponseWriter, r *http.Request) {
 	now, client := time.Now(), g.Client(r)
 	if r.Method != http.MethodPost || r.ParseForm() != nil || !g.work.solved(r.PostForm.Get("seed"), r.PostForm.Get("count"), client, now) {
 		g.count.forged.Add(1)
-		writeJSON(w, http.StatusForbidden, errorBody{Error: errorText{"challenge", "this is not the answer to a task that was given to you, or it is too old"}})
+		writeJSON(w, r, http.StatusForbidden, errorBody{Error: errorText{"challenge", "this is not the answer to a task that was given to you, or it is too old"}})
 		return
 	}
 	g.count.solved.Add(1)
