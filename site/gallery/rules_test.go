@@ -141,7 +141,8 @@ func TestRow19UploadInjection(t *testing.T) {
 	t.Parallel()
 	own, free := gallery.TagFacts{Ref: gallery.Ref{ID: 1}, Owned: true}, gallery.TagFacts{Ref: gallery.Ref{ID: 2}}
 	theirs := gallery.TagFacts{Ref: gallery.Ref{ID: 3}, Owned: true}
-	v := holder(map[int64]gallery.Level{1: gallery.Write, 3: gallery.Download})
+	held := gallery.TagFacts{Ref: gallery.Ref{ID: 4}}
+	v := holder(map[int64]gallery.Level{1: gallery.Write, 3: gallery.Download, 4: gallery.Download})
 	for _, c := range []struct {
 		name string
 		tags []gallery.TagFacts
@@ -152,6 +153,7 @@ func TestRow19UploadInjection(t *testing.T) {
 		{"own and theirs", []gallery.TagFacts{own, theirs}, false},
 		{"theirs", []gallery.TagFacts{theirs}, false},
 		{"free alone", []gallery.TagFacts{free}, false},
+		{"free, held at download", []gallery.TagFacts{held}, false},
 		{"none", nil, false},
 	} {
 		if err := gallery.MayUpload(v, c.tags); (err == nil) != c.ok || (err != nil && !errors.Is(err, gallery.ErrForbidden)) {
