@@ -18,6 +18,7 @@ import (
 	"keepwatch/site/access"
 	"keepwatch/site/answer"
 	"keepwatch/site/api"
+	"keepwatch/site/desk"
 	"keepwatch/site/gallery"
 	"keepwatch/site/originals"
 	"keepwatch/site/pages"
@@ -69,7 +70,8 @@ func New(cfg Config, store Store, log *slog.Logger) (*Site, error) {
 	}
 	var err error
 	s.gate = access.New(store, s.secure, newFailures(), s.client)
-	if s.pages, err = pages.New(s.gate, log); err != nil {
+	look := &desk.Desk{Gate: s.gate, Log: log} // pages only look; their scripts change things through the API
+	if s.pages, err = pages.New(pages.Parts{Gate: s.gate, Album: look, Forms: look, Log: log}); err != nil {
 		return nil, err
 	}
 	if s.originals, err = originals.New(cfg.Originals); err != nil {

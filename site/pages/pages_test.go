@@ -6,13 +6,15 @@ import (
 	"github.com/jba/templatecheck"
 )
 
-func TestPageFitsItsStruct(t *testing.T) {
+func TestPagesFitTheirStructs(t *testing.T) {
 	t.Parallel()
-	tmpl, err := parsePage()
+	parsed, err := parseTemplates()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := templatecheck.CheckHTML(tmpl, page{}); err != nil {
-		t.Error(err)
+	for name, view := range views() {
+		if err := templatecheck.CheckHTML(parsed[name], view); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

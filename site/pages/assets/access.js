@@ -1,0 +1,122 @@
+// Codes: making, copying and deleting them.
+import { post, make } from "./api.js";
+import { say } from "./site.js";
+
+const codes = "/api/v1/codes";
+const form = document.querySelector("#share");
+
+// grouped writes a code for reading.
+const grouped = (code) => (/^[0-9A-Z]{8}$/.test(code) ? code.slice(0, 4) + "-" + code.slice(4) : code);
+
+// expiry is the end of so many days, weeks, months or years from now, in
+// milliseconds; a month that is too short ends on its last day.
+export function expiry(now, n, unit) {
+  const at = new Date(now);
+  const months = { months: 1, years: 12 }[unit];
+  if (!months) {
+    at.setDate(at.getDate() + n * (unit === "weeks" ? 7 : 1));
+    return at.getTime();
+  }
+  const day = at.getDate();
+  at.setDate(1);
+  at.setMonth(at.getMonth() + n * months);
+  at.setDate(Math.min(day, new Date(at.getFullYear(), at.getMonth() + 1, 0).getDate()));
+  return at.getTime();
+}
+
+// Edit codes are for those who own the tag.
+function levels() {
+  const own = "own" in form.tag.selectedOptions[0].dataset;
+  const edit = form.querySelector("[data-own-only]");
+  edit.hidden = !own;
+  if (!own && form.elements.lvl.value === "3") form.elements.lvl.value = "1";
+}
+
+async function share(event) {
+  event.preventDefault();
+  const wrong = form.querySelector(".wrong"), made = form.querySelector(".made"), button = event.submitter;
+  wrong.hidden = true;
+  made.hidden = true;
+  const fields = [["tag", form.tag.value], ["lvl", form.elements.lvl.value]];
+  if (form.cnt.value) fields.push(["cnt", form.cnt.value]);
+  if (form.after.value) fields.push(["exp", String(expiry(Date.now(), Number(form.after.value), form.unit.value))]);
+  if (button) button.disabled = true;
+  try {
+    const code = grouped((await post(codes, fields)).rc);
+    made.querySelector("code").textContent = code;
+    made.hidden = false;
+    list(form.tag.value, code, "new");
+    say("The new code is " + code);
+  } catch (err) {
+    wrong.textContent = err.message;
+    wrong.hidden = false;
+  }
+  if (button) button.disabled = false;
+}
+
+// list adds a code to its tag without asking for the page again.
+function list(tag, code, text) {
+  const card = document.querySelector(`[data-tag="${CSS.escape(tag)}"]`);
+  if (!card) return;
+  let rows = card.querySelector(".codes");
+  if (!rows) {
+    rows = make("ul", { class: "list codes" });
+    const none = card.querySelector(":scope > .hint");
+    if (none) none.replaceWith(rows); else card.append(rows);
+  }
+  const button = make("button", { type: "button", class: "quiet small", "data-delete": code }, "Delete", make("span", { class: "unseen" }, " the code " + code));
+  rows.append(make("li", { class: "row" }, make("code", {}, code), make("span", { class: "soft" }, text), button));
+}
+
+async function remove(button) {
+  const code = button.dataset.delete;
+  if (!confirm(`Delete the code ${code}? Whoever used it can no longer see these pictures by it.`)) return;
+  button.disabled = true;
+  try {
+    await post(codes + "/delete", [["rc", code]]);
+    button.closest("li").remove();
+    say("The code is deleted.");
+  } catch (err) {
+    button.disabled = false;
+    alert(err.message);
+  }
+}
+
+// A login for another browser: one use, one day, the same rights.
+async function once(button) {
+  const out = button.parentElement.querySelector("output");
+  button.disabled = true;
+  try {
+    const made = await post(codes, [["tag", button.dataset.once], ["lvl", "3"], ["cnt", "1"], ["exp", String(expiry(Date.now(), 1, "days"))]]);
+    const code = grouped(made.rc);
+    out.textContent = code;
+    list(button.dataset.once, code, "for another browser, one use, until tomorrow");
+    say("The login code is " + code);
+  } catch (err) {
+    out.textContent = err.message;
+  }
+  button.disabled = false;
+}
+
+async function copy(button) {
+  const code = form.querySelector(".made code");
+  try {
+    await navigator.clipboard.writeText(code.textContent);
+    button.textContent = "Copied";
+  } catch { // not allowed here: at least it is selected
+    getSelection().selectAllChildren(code);
+  }
+}
+
+if (form) {
+  form.addEventListener("submit", share);
+  form.tag.addEventListener("change", levels);
+  levels();
+}
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (!button) return;
+  if ("delete" in button.dataset) remove(button);
+  else if ("once" in button.dataset) once(button);
+  else if ("copy" in button.dataset) copy(button);
+});
