@@ -2,17 +2,21 @@ package originals
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func newDir(t *testing.T) (*Dir, string) {
@@ -23,6 +27,13 @@ func newDir(t *testing.T) (*Dir, string) {
 		t.Fatal(err)
 	}
 	return d, dir
+}
+
+// picture returns bytes that a seed decides, and their name.
+func picture(seed byte, size int) (data []byte, content string) {
+	data = bytes.Repeat([]byte{seed}, size)
+	sum := sha256.Sum256(data)
+	return data, hex.EncodeToString(sum[:])
 }
 
 // files lists what is below dir.
@@ -41,75 +52,205 @@ func files(t *testing.T, dir string) []string {
 	return out
 }
 
-func TestPutOpenDelete(t *testing.T) {
+// The layout is a promise to those who look at the directory by hand.
+func TestLayout(t *testing.T) {
 	t.Parallel()
 	d, dir := newDir(t)
-	ctx := t.Context()
-	content := []byte("a picture")
-	sum := sha256.Sum256(content)
-	want := hex.EncodeToString(sum[:])
-	var wg sync.WaitGroup
-	for range 8 { // putting twice is putting once, also at once
-		wg.Go(func() {
-			if err := d.Put(ctx, want, bytes.NewReader(content)); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	if got := files(t, dir); len(got) != 1 || got[0] != want[:2]+"/"+want+".jpg" {
-		t.Errorf("files %v", got)
-	}
-	o, err := d.Open(ctx, want)
-	if err != nil {
+	data, content := picture(1, 100)
+	if err := d.Put(t.Context(), content, bytes.NewReader(data)); err != nil {
 		t.Fatal(err)
 	}
-	got, err := io.ReadAll(o)
-	if err != nil || !bytes.Equal(got, content) || o.Size != 9 || o.Mod.IsZero() {
-		t.Errorf("read %q, %v, %+v", got, err, o)
+	if diff := cmp.Diff(files(t, dir), []string{content[:2] + "/" + content + ".jpg"}); diff != "" {
+		t.Errorf("files (-got +want):\n%s", diff)
 	}
-	if err := o.Close(); err != nil {
+	if err := errors.Join(d.Check(t.Context()), d.Delete(t.Context(), content)); err != nil {
 		t.Error(err)
 	}
-	for range 2 {
-		if err := d.Delete(ctx, want); err != nil {
-			t.Error(err)
-		}
+	if got := files(t, dir); len(got) != 0 {
+		t.Errorf("left behind: %v", got)
 	}
-	if _, err := d.Open(ctx, want); !errors.Is(err, ErrNotFound) {
-		t.Errorf("after Delete: %v", err)
+	if folders, err := os.ReadDir(dir); err != nil || len(folders) != 256 {
+		t.Errorf("%d folders, %v", len(folders), err)
 	}
-	if err := d.Check(ctx); err != nil {
-		t.Error(err)
+}
+
+// What failed leaves no temporary file either.
+func TestFailedPutLeavesNothing(t *testing.T) {
+	t.Parallel()
+	d, dir := newDir(t)
+	data, content := picture(1, 100)
+	if err := d.Put(t.Context(), content, bytes.NewReader(data[:99])); !errors.Is(err, ErrContent) {
+		t.Errorf("got %v, want ErrContent", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := d.Put(ctx, content, bytes.NewReader(data)); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want context.Canceled", err)
 	}
 	if got := files(t, dir); len(got) != 0 {
 		t.Errorf("left behind: %v", got)
 	}
 }
 
+// A folder that somebody removed is made again.
+func TestFolderRemoved(t *testing.T) {
+	t.Parallel()
+	d, dir := newDir(t)
+	data, content := picture(1, 100)
+	if err := os.Remove(filepath.Join(dir, content[:2])); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Open(t.Context(), content); !errors.Is(err, ErrNotFound) {
+		t.Errorf("Open: %v, want ErrNotFound", err)
+	}
+	list, err := d.List(t.Context(), "", 10)
+	if err != nil || len(list) != 0 {
+		t.Errorf("List: %v, %v", list, err)
+	}
+	if err := errors.Join(d.Delete(t.Context(), content), d.Put(t.Context(), content, bytes.NewReader(data))); err != nil {
+		t.Fatal(err)
+	}
+	if got := files(t, dir); len(got) != 1 {
+		t.Errorf("files %v", got)
+	}
+}
+
+// Security checklist, row 5: names never become paths. The conformance suite tries
+// more names; here are the ways that only a directory has.
 func TestNamesNeverBecomePaths(t *testing.T) {
 	t.Parallel()
 	d, dir := newDir(t)
-	outside := filepath.Join(filepath.Dir(dir), "secret.jpg")
-	if err := os.WriteFile(outside, []byte("secret"), 0o600); err != nil {
+	data, other := picture(1, 100)
+	if err := d.Put(t.Context(), other, bytes.NewReader(data)); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"", "..", "../secret", "/etc/passwd", strings.Repeat("A", 64), strings.Repeat("../", 21) + "a", strings.Repeat("0", 63) + "\x00"} {
+	outside := filepath.Join(filepath.Dir(dir), "secret.jpg")
+	if err := os.WriteFile(outside, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before := files(t, filepath.Dir(dir))
+	for _, name := range []string{"../secret", "../../b/../secret", outside, strings.TrimSuffix(outside, ".jpg")} {
 		if _, err := d.Open(t.Context(), name); !errors.Is(err, ErrNotFound) {
-			t.Errorf("%q: %v, want ErrNotFound", name, err)
+			t.Errorf("Open %q: %v, want ErrNotFound", name, err)
+		}
+		if err := d.Put(t.Context(), name, bytes.NewReader(data)); !errors.Is(err, ErrContent) {
+			t.Errorf("Put %q: %v, want ErrContent", name, err)
 		}
 		if err := d.Delete(t.Context(), name); err != nil {
-			t.Errorf("%q: %v", name, err)
+			t.Errorf("Delete %q: %v", name, err)
 		}
 	}
-	// A link out of the directory is not followed.
-	name := strings.Repeat("ab", 32)
-	if err := os.Symlink(outside, filepath.Join(dir, "ab", name+".jpg")); err != nil {
-		t.Fatal(err)
+	if diff := cmp.Diff(files(t, filepath.Dir(dir)), before); diff != "" {
+		t.Errorf("files (-got +want):\n%s", diff)
 	}
-	if o, err := d.Open(t.Context(), name); err == nil {
-		o.Close()
-		t.Error("a link out of the directory was followed")
+}
+
+// Neither symbolic links nor pipes nor folders are objects, wherever they lead.
+func TestOnlyFilesAreObjects(t *testing.T) {
+	t.Parallel()
+	for name, plant := range map[string]func(dir, content string) error{
+		"link out of the directory": func(dir, content string) error {
+			return os.Symlink("/etc/hostname", filepath.Join(dir, content[:2], content+".jpg"))
+		},
+		"link to another object": func(dir, content string) error {
+			_, other := picture(1, 100)
+			return os.Symlink("../"+other[:2]+"/"+other+".jpg", filepath.Join(dir, content[:2], content+".jpg"))
+		},
+		"folder that is a link": func(dir, content string) error {
+			real := filepath.Join(dir, "real")
+			return errors.Join(os.Rename(filepath.Join(dir, content[:2]), real), os.Symlink("real", filepath.Join(dir, content[:2])),
+				os.WriteFile(filepath.Join(real, content+".jpg"), []byte("x"), 0o600))
+		},
+		"pipe": func(dir, content string) error {
+			return syscall.Mkfifo(filepath.Join(dir, content[:2], content+".jpg"), 0o600)
+		},
+		"folder": func(dir, content string) error {
+			return os.Mkdir(filepath.Join(dir, content[:2], content+".jpg"), 0o700)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d, dir := newDir(t)
+			data, other := picture(1, 100)
+			if err := d.Put(t.Context(), other, bytes.NewReader(data)); err != nil {
+				t.Fatal(err)
+			}
+			_, content := picture(2, 100)
+			if err := plant(dir, content); err != nil {
+				t.Fatal(err)
+			}
+			if o, err := d.Open(t.Context(), content); err == nil {
+				o.Close()
+				t.Error("it was opened")
+			}
+			list, err := d.List(t.Context(), "", 10)
+			if err == nil && (len(list) != 1 || list[0].Content != other) {
+				t.Errorf("List says %v", list)
+			}
+		})
+	}
+}
+
+func TestFullIsTranslated(t *testing.T) {
+	t.Parallel()
+	for err, want := range map[error]error{
+		&fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}:      ErrFull,
+		errors.Join(nil, &fs.PathError{Path: "x", Err: syscall.EDQUOT}): ErrFull,
+		fs.ErrPermission: fs.ErrPermission,
+	} {
+		if got := full(err); !errors.Is(got, want) {
+			t.Errorf("%v: got %v, want %v", err, got, want)
+		}
+	}
+}
+
+// Another machine writes the object while this one is told that it is not there.
+func TestOpenAsksAgain(t *testing.T) {
+	t.Parallel()
+	data, content := picture(3, 100)
+	for name, tt := range map[string]struct {
+		written time.Duration // after the start; 0: never
+		ctx     time.Duration // how long the caller waits; 0: for ever
+		want    error
+		took    time.Duration
+	}{
+		"there after one second":      {written: time.Second, took: 1500 * time.Millisecond},
+		"never there":                 {want: ErrNotFound, took: 3500 * time.Millisecond},
+		"the caller does not wait":    {ctx: time.Second, want: context.DeadlineExceeded, took: time.Second},
+		"there, but the caller left":  {written: 2 * time.Second, ctx: time.Second, want: context.DeadlineExceeded, took: time.Second},
+		"there after the last moment": {written: 4 * time.Second, want: ErrNotFound, took: 3500 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d, _ := newDir(t)
+			d.again = longPatience()
+			synctest.Test(t, func(t *testing.T) {
+				ctx := t.Context()
+				if tt.ctx > 0 {
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, tt.ctx)
+					defer cancel()
+				}
+				start := time.Now()
+				var wg sync.WaitGroup
+				if tt.written > 0 {
+					wg.Go(func() {
+						time.Sleep(tt.written)
+						if err := d.Put(context.WithoutCancel(ctx), content, bytes.NewReader(data)); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				o, err := d.Open(ctx, content)
+				if !errors.Is(err, tt.want) || time.Since(start) != tt.took {
+					t.Errorf("got %v after %v, want %v after %v", err, time.Since(start), tt.want, tt.took)
+				}
+				if err == nil {
+					o.Close()
+				}
+				wg.Wait()
+			})
+		})
 	}
 }
 
@@ -147,7 +288,7 @@ func TestCheckSeesTrouble(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
-	for _, place := range []string{"", "s3://bucket/prefix", "https://example.com/x"} {
+	for _, place := range []string{"", "https://example.com/x", "s3://", "s3://UPPER"} {
 		if _, err := New(place); err == nil {
 			t.Errorf("%q was taken", place)
 		}
