@@ -82,6 +82,8 @@ type Store interface {
 	gallery.Uploads
 	// Tag is that of [gallery.Keys].
 	Tag(ctx context.Context, id int64, name string, ask gallery.Asking) (gallery.TagFacts, error)
+	// Place is that of [gallery.Places].
+	Place(ctx context.Context, id int64) (gallery.Place, error)
 	// Edit is that of [gallery.Photos]; it adds tags to a photo that is here already.
 	Edit(ctx context.Context, e gallery.Edit, decide func(gallery.EditFacts) ([]gallery.Plan, error)) ([]gallery.Photo, error)
 }

@@ -53,6 +53,10 @@ func (u *upload) keep(ctx context.Context, t *temp, name string) (Result, error)
 		}
 	}
 	photo.ID, err = u.write(ctx, t, photo)
+	if errors.Is(err, gallery.ErrBeingRemoved) {
+		// A clean-up took the intent for one that was left; now it is done with it.
+		photo.ID, err = u.write(ctx, t, photo)
+	}
 	if err != nil {
 		return Result{}, err
 	}
@@ -154,6 +158,9 @@ func (u *upload) write(ctx context.Context, t *temp, photo gallery.Photo) (int64
 	}, u.batch.Visitor.Asking(now), func(facts []gallery.TagFacts) error {
 		return gallery.MayUpload(u.batch.Visitor, facts)
 	})
+	if errors.Is(err, gallery.ErrNotFound) {
+		err = gallery.ErrForbidden // a tag went since it was judged
+	}
 	if err != nil {
 		u.in.forget(ctx, t.content)
 		return 0, fmt.Errorf("store photo: %w", err)

@@ -50,7 +50,8 @@ func (in *Intake) Receive(ctx context.Context, b Batch, next func() (Part, error
 	return u.finish(ctx, u.run(ctx, next))
 }
 
-// authorise applies A6 before anything is read; Add applies it again, under the lock.
+// authorise applies A6 before anything is read, and refuses a place that does not
+// exist; Add applies A6 again, under the lock.
 func (u *upload) authorise(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
@@ -65,7 +66,17 @@ func (u *upload) authorise(ctx context.Context) error {
 			return fmt.Errorf("judge tag: %w", err)
 		}
 	}
-	return gallery.MayUpload(u.batch.Visitor, facts)
+	if err := gallery.MayUpload(u.batch.Visitor, facts); err != nil || u.batch.Fields.Location == 0 {
+		return err
+	}
+	_, err := u.in.parts.Store.Place(ctx, u.batch.Fields.Location) // places are never deleted
+	if errors.Is(err, gallery.ErrNotFound) {
+		return inputError("loc is the number of no place")
+	}
+	if err != nil {
+		return fmt.Errorf("look for place: %w", err)
+	}
+	return nil
 }
 
 // run takes the files in. It returns what stopped it, or nil.
