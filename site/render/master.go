@@ -5,11 +5,13 @@ import "strconv"
 // The master is the picture at 1920 pixels in a high quality, neither turned nor
 // marked, in the cache like everything else. Smaller sizes are made from it: it is
 // decoded several times faster than an original, and the original may stay on a
-// slow mount. The 1920 pixels that visitors see are made from the original.
+// slow mount. The 1920 pixels that visitors see are made from the original, encoded
+// once.
 
-// fromMaster reports whether an edge may be made from the master. Close to its
-// size the second encoding shows (measured in TestMasterLoss), below it does not.
-func fromMaster(edge int) bool { return edge <= 1440 }
+// fromMaster reports whether an edge may be made from the master: all below its
+// own. On detail of all sizes the second encoding costs 0.0024 of SSIM at 1600
+// pixels, 0.0016 at 1440, 0.0003 at 640 (TestMasterLoss).
+func fromMaster(edge int) bool { return edge < masterEdge }
 
 // master is the key of the picture's master.
 func (p Picture) master() string {

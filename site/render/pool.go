@@ -20,7 +20,8 @@ type pool struct {
 	flights map[string]*flight
 	waiting []*task // visitors' tasks, newest last
 	ready   []*task // tasks whose original has been read, newest last
-	ahead   []*task // what is made ahead of time, oldest first
+	ahead   []*task // what is to be made ahead of time, oldest first
+	doing   []*task // of that, what is being read or made
 	working int
 	aheads  int // of those working, what is made ahead of time
 	reading int
@@ -232,6 +233,7 @@ func (r *Renderer) beginAhead() bool {
 	}
 	t := p.ahead[0]
 	p.ahead = slices.Delete(p.ahead, 0, 1)
+	p.doing = append(p.doing, t)
 	r.begin(t)
 	return true
 }
@@ -298,6 +300,7 @@ func (r *Renderer) work(t *task) {
 		p.memory -= memory
 		if lane == background {
 			p.aheads--
+			p.forget(t)
 		}
 		r.dispatch()
 	})
@@ -328,6 +331,12 @@ func (r *Renderer) fail(t *task, err error) {
 	if t.flight != nil {
 		r.land(t.flight, nil, err)
 	}
+	p.forget(t)
+}
+
+// forget takes a task off those that are made ahead of time.
+func (p *pool) forget(t *task) {
+	p.doing = slices.DeleteFunc(p.doing, func(other *task) bool { return other == t })
 }
 
 // again puts a visitor's task back because its master is gone: now it needs the original.
@@ -349,7 +358,7 @@ func (r *Renderer) ahead(pic Picture, edges []int) {
 		return q.Content == pic.Content && q.Orientation == pic.Orientation && q.Rotation == pic.Rotation &&
 			q.Text == pic.Text && len(t.edges) >= len(edges)
 	}
-	if slices.ContainsFunc(p.ahead, same) {
+	if slices.ContainsFunc(p.ahead, same) || slices.ContainsFunc(p.doing, same) {
 		return
 	}
 	if len(p.ahead) >= r.opts.Ahead {

@@ -117,7 +117,7 @@ func (r *Renderer) do(t *task) {
 	case errors.Is(err, errNoMaster) && t.flight != nil:
 		r.again(t)
 	case errors.Is(err, errNoMaster):
-		r.ahead(t.picture, t.edges)
+		r.later(t, t.edges)
 	case err != nil:
 		r.fail(t, err)
 	case t.flight != nil:

@@ -1,0 +1,259 @@
+package render
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// desk is a renderer whose work takes a known time and writes down its order.
+type desk struct {
+	*Renderer
+	mu    sync.Mutex
+	order []string
+	most  int64 // the most memory that was taken at once
+}
+
+func newDesk(t *testing.T, opts Options, took time.Duration) *desk {
+	t.Helper()
+	r, _ := newRenderer(t, opts)
+	d := &desk{Renderer: r}
+	stub(r, func(data []byte, edge int) ([]byte, error) {
+		d.mu.Lock()
+		d.order = append(d.order, string(data))
+		d.mu.Unlock()
+		d.most = max(d.most, r.Stats().Memory)
+		time.Sleep(took)
+		return fmt.Appendf(nil, "%s@%d", data, edge), nil
+	})
+	return d
+}
+
+// visit asks for a picture and, at the end, puts the error at its place.
+func (d *desk) visit(t *testing.T, wg *sync.WaitGroup, name string, lane Lane) *error {
+	t.Helper()
+	err := new(error)
+	wg.Go(func() {
+		rd, e := d.Get(t.Context(), picture(name), 1, lane)
+		if e == nil {
+			rd.Close()
+		}
+		*err = e
+	})
+	synctest.Wait()
+	return err
+}
+
+func TestSignedBeforeStrangers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, Options{Workers: 1, Queue: 4, Wait: 5 * time.Second}, 300*time.Millisecond)
+		var wg sync.WaitGroup
+		d.visit(t, &wg, "first", Stranger)
+		signed := d.visit(t, &wg, "signed", Signed)
+		for _, name := range []string{"s1", "s2", "s3", "s4", "s5", "s6", "s7"} {
+			d.visit(t, &wg, name, Stranger)
+		}
+		if s := d.Stats(); s.Waiting < 4 || s.Working != 1 || s.Workers != 1 {
+			t.Errorf("stats %+v", s)
+		}
+		d.visit(t, &wg, "s1", Signed) // the same picture for a better lane: it has waited longest, if it was not displaced
+		late := d.visit(t, &wg, "late", Signed)
+		wg.Wait()
+		if *signed != nil || *late != nil {
+			t.Errorf("signed visitors got %v and %v", *signed, *late)
+		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if got := d.order[0]; got != "first" {
+			t.Errorf("order %v", d.order)
+		}
+		if i := slices.Index(d.order, "signed"); i < 0 || i > 3 {
+			t.Errorf("order %v, want the signed visitors right after the first", d.order)
+		}
+		for i, name := range d.order[4:] {
+			if !strings.HasPrefix(name, "s") || name == "signed" {
+				t.Errorf("order %v: %s at %d", d.order, name, i+4)
+			}
+		}
+	})
+}
+
+// A full queue gives its oldest stranger up for a visitor with a token, and never
+// the other way round.
+func TestFullQueueKeepsSigned(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, Options{Workers: 1, Queue: 2, Wait: time.Minute, Deadline: time.Minute}, 300*time.Millisecond)
+		var wg sync.WaitGroup
+		for i := range 5 { // one worker, two read ahead, and those for visitors with a token
+			d.visit(t, &wg, fmt.Sprint("busy", i), Signed)
+		}
+		var strangers, signed []*error
+		strangers = append(strangers, d.visit(t, &wg, "old", Stranger), d.visit(t, &wg, "newer", Stranger))
+		signed = append(signed, d.visit(t, &wg, "a", Signed))
+		if !errors.Is(*strangers[0], ErrBusy) {
+			t.Error("the older stranger was not displaced")
+		}
+		signed = append(signed, d.visit(t, &wg, "b", Signed))
+		if !errors.Is(*strangers[1], ErrBusy) {
+			t.Error("the newer stranger was not displaced")
+		}
+		if late := d.visit(t, &wg, "late", Stranger); !errors.Is(*late, ErrBusy) {
+			t.Error("a stranger was let into a queue of better visitors")
+		}
+		wg.Wait()
+		for i, err := range signed {
+			if *err != nil {
+				t.Errorf("signed visitor %d: %v", i, *err)
+			}
+		}
+		if s := d.Stats(); s.Busy != 3 {
+			t.Errorf("%d busy, want 3", s.Busy)
+		}
+	})
+}
+
+// A mount that hangs takes neither the workers nor the pictures that have a master.
+func TestHungOriginals(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, Options{Workers: 1}, 100*time.Millisecond)
+		release := make(chan struct{})
+		hung := func(name string) Picture {
+			p := picture(name)
+			open := p.Open
+			p.Open = func(ctx context.Context) (io.ReadCloser, error) {
+				<-release // like a read of a dead NFS server: no context ends it
+				return open(ctx)
+			}
+			return p
+		}
+		withMaster := picture("known")
+		if err := d.cache.put(withMaster.master(), []byte("known"), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		start := time.Now()
+		errs := make([]error, 8)
+		for i := range errs {
+			wg.Go(func() {
+				_, errs[i] = d.Get(t.Context(), hung(fmt.Sprint(i)), 1, Stranger)
+			})
+		}
+		synctest.Wait()
+		for range 3 {
+			rd, err := d.Get(t.Context(), withMaster, 1, Stranger)
+			if got := body(t, rd, err); got != "known@1" {
+				t.Errorf("got %q", got)
+			}
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("a picture with a master took %v beside a hung mount", took)
+		}
+		rd, err := d.Get(t.Context(), picture("elsewhere"), 1, Signed) // some readers are kept for visitors with a token
+		body(t, rd, err)
+		wg.Wait()
+		for i, err := range errs {
+			if !errors.Is(err, ErrBusy) {
+				t.Errorf("visitor %d got %v, want ErrBusy", i, err)
+			}
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("visitors waited %v for a hung mount, want 5s at most", took)
+		}
+		if s := d.Stats(); s.Working != 0 || s.Reading == 0 {
+			t.Errorf("%d working, %d reading; want no worker taken, and the readers that hang", s.Working, s.Reading)
+		}
+		close(release)
+		synctest.Wait()
+		rd, err = d.Get(t.Context(), hung("0"), 1, Stranger) // not remembered as broken
+		if got := body(t, rd, err); got != "0@1" {
+			t.Errorf("after the mount came back: %q", got)
+		}
+		if s := d.Stats(); s.Reading != 0 {
+			t.Errorf("%d still reading", s.Reading)
+		}
+	})
+}
+
+// Two large pictures are not decoded at once; one larger than the budget goes alone.
+func TestMemoryIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, Options{Workers: 4, Memory: 100, Wait: time.Minute, Deadline: time.Minute}, 100*time.Millisecond)
+		d.engine.header = func(data []byte) (Header, error) {
+			return Header{Width: 1, Height: 1, Memory: int64(len(data))}, nil
+		}
+		var wg sync.WaitGroup
+		for i, size := range []int{60, 60, 30, 250, 60, 30, 10} {
+			d.visit(t, &wg, strings.Repeat(fmt.Sprint(i), size), Signed)
+		}
+		wg.Wait()
+		if d.most != 250 {
+			t.Errorf("%d bytes at once, want 250, the one that is larger than the budget", d.most)
+		}
+		d.most = 0
+		for i, size := range []int{60, 60, 30, 60, 30, 10} {
+			d.visit(t, &wg, strings.Repeat(fmt.Sprint(i+5), size), Signed)
+		}
+		wg.Wait()
+		if d.most > 100 || d.most < 60 {
+			t.Errorf("%d bytes at once, want at most 100", d.most)
+		}
+	})
+}
+
+// Row 6 of the security checklist, through the pool: what the header refuses is
+// never decoded, and remembered for a while.
+func TestFloodIsNotDecoded(t *testing.T) {
+	t.Parallel()
+	r, _ := newRenderer(t, Options{Workers: 1})
+	r.engine.decode = func(context.Context, []byte, Header, int) (source, error) {
+		t.Error("decoded")
+		return source{}, ErrBroken
+	}
+	opened := 0
+	p := Picture{Content: "flood", Open: func(context.Context) (io.ReadCloser, error) {
+		opened++
+		return io.NopCloser(bytes.NewReader(sized(t, 64250, 64250))), nil
+	}}
+	for _, edge := range []int{640, 640, 1024} {
+		if _, err := r.Get(t.Context(), p, edge, Stranger); !errors.Is(err, ErrTooLarge) {
+			t.Errorf("got %v, want ErrTooLarge", err)
+		}
+	}
+	if s := r.Stats(); opened != 1 || s.Remembered != 2 || s.Failed != 1 {
+		t.Errorf("opened %d times, %+v; want once, for all sizes", opened, s)
+	}
+}
+
+func TestRememberedFailuresAreBounded(t *testing.T) {
+	t.Parallel()
+	r, _ := newRenderer(t, Options{Workers: 1})
+	stub(r, func([]byte, int) ([]byte, error) { return nil, ErrNotPicture })
+	for i := range maxBad + 50 {
+		_, _ = r.Get(t.Context(), picture(fmt.Sprint(i)), 1, Stranger)
+	}
+	if len(r.pool.bad) > maxBad {
+		t.Errorf("%d failures are remembered, want at most %d", len(r.pool.bad), maxBad)
+	}
+}
+
+// Originals larger than what is read are refused, in bounded memory.
+func TestEndlessOriginal(t *testing.T) {
+	t.Parallel()
+	r, _ := newRenderer(t, Options{Workers: 1, Read: time.Minute})
+	p := Picture{Content: "endless", Open: func(context.Context) (io.ReadCloser, error) { return io.NopCloser(zeros{}), nil }}
+	if _, err := r.Get(t.Context(), p, 1, Stranger); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("got %v, want ErrTooLarge", err)
+	}
+}
