@@ -31,7 +31,7 @@ func withBadDays(t *testing.T, cmds map[string]func(ts *testscript.TestScript, n
 	t.Helper()
 	maps.Copy(cmds, map[string]func(ts *testscript.TestScript, neg bool, args []string){
 		"hold": hold, "refuse": refuseLogin, "gate": switchGate, "sql": runSQL, "catch": catch,
-		"post": post, "dribble": dribble, "tmpfs": mountTmpfs, "collector": runCollector, "lintmetrics": lintMetrics,
+		"post": post, "paint": paint, "dribble": dribble, "tmpfs": mountTmpfs, "collector": runCollector, "lintmetrics": lintMetrics,
 		"database": func(ts *testscript.TestScript, _ bool, _ []string) { giveDatabase(t, ts) },
 	})
 	return cmds

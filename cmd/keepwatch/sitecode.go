@@ -20,7 +20,7 @@ func (c *cli) siteCommand() *cobra.Command {
 		Use: "site", Short: "Prepare the image site: first code, more codes, import, clean up", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(c.siteInit(), c.siteCode())
+	cmd.AddCommand(c.siteInit(), c.siteCode(), c.siteImport(), c.siteGC())
 	return cmd
 }
 
