@@ -5,23 +5,22 @@ import { say } from "./site.js";
 const codes = "/api/v1/codes";
 const form = document.querySelector("#share");
 
-// grouped writes a code for reading.
-const grouped = (code) => (/^[0-9A-Z]{8}$/.test(code) ? code.slice(0, 4) + "-" + code.slice(4) : code);
+const levelOf = { 1: "read", 2: "download", 3: "write" };
 
-// expiry is the end of so many days, weeks, months or years from now, in
-// milliseconds; a month that is too short ends on its last day.
+// expiry is so many days, weeks, months or years from now; a month that is too
+// short ends on its last day.
 export function expiry(now, n, unit) {
   const at = new Date(now);
   const months = { months: 1, years: 12 }[unit];
   if (!months) {
     at.setDate(at.getDate() + n * (unit === "weeks" ? 7 : 1));
-    return at.getTime();
+    return at;
   }
   const day = at.getDate();
   at.setDate(1);
   at.setMonth(at.getMonth() + n * months);
   at.setDate(Math.min(day, new Date(at.getFullYear(), at.getMonth() + 1, 0).getDate()));
-  return at.getTime();
+  return at;
 }
 
 // Edit codes are for those who own the tag.
@@ -37,12 +36,12 @@ async function share(event) {
   const wrong = form.querySelector(".wrong"), made = form.querySelector(".made"), button = event.submitter;
   wrong.hidden = true;
   made.hidden = true;
-  const fields = [["tag", form.tag.value], ["lvl", form.elements.lvl.value]];
-  if (form.cnt.value) fields.push(["cnt", form.cnt.value]);
-  if (form.after.value) fields.push(["exp", String(expiry(Date.now(), Number(form.after.value), form.unit.value))]);
+  const wish = { tag: Number(form.tag.value), level: levelOf[form.elements.lvl.value] };
+  if (form.cnt.value) wish.max_uses = Number(form.cnt.value);
+  if (form.after.value) wish.expires = expiry(Date.now(), Number(form.after.value), form.unit.value);
   if (button) button.disabled = true;
   try {
-    const code = grouped((await post(codes, fields)).rc);
+    const { code } = await post(codes, wish);
     made.querySelector("code").textContent = code;
     made.hidden = false;
     list(form.tag.value, code, "new");
@@ -73,7 +72,7 @@ async function remove(button) {
   if (!confirm(`Delete the code ${code}? Whoever used it can no longer see these pictures by it.`)) return;
   button.disabled = true;
   try {
-    await post(codes + "/delete", [["rc", code]]);
+    await post(codes + "/delete", { code });
     button.closest("li").remove();
     say("The code is deleted.");
   } catch (err) {
@@ -87,8 +86,7 @@ async function once(button) {
   const out = button.parentElement.querySelector("output");
   button.disabled = true;
   try {
-    const made = await post(codes, [["tag", button.dataset.once], ["lvl", "3"], ["cnt", "1"], ["exp", String(expiry(Date.now(), 1, "days"))]]);
-    const code = grouped(made.rc);
+    const { code } = await post(codes, { tag: Number(button.dataset.once), level: "write", max_uses: 1, expires: expiry(Date.now(), 1, "days") });
     out.textContent = code;
     list(button.dataset.once, code, "for another browser, one use, until tomorrow");
     say("The login code is " + code);

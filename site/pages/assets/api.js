@@ -7,7 +7,7 @@ export class Refused extends Error {
   }
 }
 
-const unreachable = "The site cannot be reached just now. Please try again.";
+export const unreachable = "The site cannot be reached just now. Please try again.";
 
 // sentence makes what the site says a sentence for people.
 export function sentence(text) {
@@ -15,29 +15,28 @@ export function sentence(text) {
   return s ? s[0].toUpperCase() + s.slice(1) + (/[.!?]$/.test(s) ? "" : ".") : unreachable;
 }
 
-async function answer(ask) {
+// refusal reads what the site says about a request that it refused.
+export function refusal(status, body) {
+  return new Refused(body && body.error ? sentence(body.error.message) : unreachable, status);
+}
+
+async function answer(path, options) {
   let response, body;
   try {
-    response = await ask();
+    response = await fetch(path, { credentials: "same-origin", ...options });
     body = await response.json();
   } catch {
-    throw new Refused(response && response.status === 403 ? "That is not allowed." : unreachable, response ? response.status : 0);
+    throw new Refused(unreachable, response ? response.status : 0);
   }
-  if (!response.ok) throw new Refused(sentence(body.error && body.error.message), response.status);
+  if (!response.ok) throw refusal(response.status, body);
   return body;
 }
 
-// post sends a form; fields is a list of pairs.
-export function post(path, fields) {
-  return answer(() => fetch(path, {
-    method: "POST", headers: { "Content-Type": "application/x-www-form-urlencoded;charset=UTF-8" },
-    body: new URLSearchParams(fields), credentials: "same-origin", keepalive: true,
-  }));
-}
+export const get = (path) => answer(path, {});
 
-export function get(path) {
-  return answer(() => fetch(path, { credentials: "same-origin", headers: { Accept: "application/json" } }));
-}
+export const post = (path, body) => answer(path, {
+  method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
+});
 
 // make builds an element; texts are only ever texts.
 export function make(name, properties = {}, ...children) {
