@@ -69,13 +69,19 @@ func (f *field) send(ch chan<- prometheus.Metric, key series, r probe.Result, le
 // histogram, which is counted once, and 4 in the field's names; and one certificate a check.
 const seriesPerPair = 5 + 5 + 2 + 1 + 4
 
+// seriesPerStep is what one step of a journey makes: 3 results and a sum.
+const seriesPerStep = 3 + 1
+
 // maxSeries is what a scrape should carry at most in full detail.
 const maxSeries = 30_000
 
 // FullDetail reports whether so many checks, with so many pairs of check and
-// location, can be served with all their series (at most 30,000). 500 checks at 3 locations can.
+// location and so many steps of journeys, can be served with all their series (at
+// most 30,000). 500 checks at 3 locations can.
 // Beyond that [Metrics.Lean] leaves out what is not needed to see and to alert.
-func FullDetail(checks, pairs int) bool { return pairs*seriesPerPair+checks <= maxSeries }
+func FullDetail(checks, pairs, steps int) bool {
+	return pairs*seriesPerPair+steps*seriesPerStep+checks <= maxSeries
+}
 
 // Lean switches between all series of a check (the start) and few: the
 // counters of results, probe_success and last_success. What is left out is forgotten.
@@ -89,6 +95,8 @@ func (m *Metrics) Lean(lean bool) {
 	m.bound = map[series]*boundSeries{}
 	m.duration.Reset()
 	m.phases.Reset()
+	m.steps.Reset()
+	m.stepSeconds.Reset()
 	m.lastTime.Reset()
 	m.certNotAfter.Reset()
 }

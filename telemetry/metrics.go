@@ -47,6 +47,8 @@ type Metrics struct {
 	results       *prometheus.CounterVec
 	duration      *prometheus.HistogramVec
 	phases        *prometheus.CounterVec
+	steps         *prometheus.CounterVec
+	stepSeconds   *prometheus.CounterVec
 	lastSuccess   *prometheus.GaugeVec
 	lastTime      *prometheus.GaugeVec
 	certNotAfter  *prometheus.GaugeVec
@@ -77,6 +79,8 @@ func NewMetrics(version string, g Gauges) *Metrics {
 		reg:           prometheus.NewRegistry(),
 		results:       counters("probe_results_total", "Results of slots, by outcome.", "check", "location", "result"),
 		phases:        counters("probe_phase_seconds_total", "Time spent in each phase of looking.", "check", "location", "phase"),
+		steps:         counters("probe_steps_total", "Steps of journeys, by how they ended.", "check", "step", "result"),
+		stepSeconds:   counters("probe_step_seconds_total", "Time spent in each step of a journey.", "check", "step"),
 		lastSuccess:   gauges("probe_last_success", "1 when the last result was good.", "check", "location"),
 		lastTime:      gauges("probe_last_timestamp_seconds", "When the last look began.", "check", "location"),
 		certNotAfter:  gauges("tls_cert_not_after_timestamp_seconds", "When the certificate that was seen last ends.", "check"),
@@ -96,7 +100,7 @@ func NewMetrics(version string, g Gauges) *Metrics {
 		Namespace: metricNamespace, Name: "notification_delay_seconds", Help: "From when a page was owed to when a channel took it.",
 		Buckets: []float64{.1, .25, .5, 1, 2, 5, 10, 30, 60, 120, 300, 600},
 	})
-	m.reg.MustRegister(m.results, m.phases, m.lastSuccess, m.lastTime, m.certNotAfter, m.notifications,
+	m.reg.MustRegister(m.results, m.phases, m.steps, m.stepSeconds, m.lastSuccess, m.lastTime, m.certNotAfter, m.notifications,
 		m.objective, m.availability, m.budget, m.duration, m.delay,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	build := gauges("build_info", "Always 1; the version is a label.", "version")
@@ -210,9 +214,28 @@ func (m *Metrics) observe(r probe.Result) {
 		}
 		b.phases[i].Add(d.Seconds())
 	}
+	m.observeSteps(r)
 	b.lastTime.Set(float64(r.Started.UnixMilli()) / 1000)
 	if !r.Look.CertNotAfter.IsZero() {
 		m.certNotAfter.WithLabelValues(r.Check).Set(float64(r.Look.CertNotAfter.Unix()))
+	}
+}
+
+// observeSteps counts the steps of a journey. There are at most 50 in a check, and
+// their names are the file's.
+func (m *Metrics) observeSteps(r probe.Result) {
+	for _, s := range r.Look.Steps {
+		label := labelFailure
+		switch {
+		case s.Skipped:
+			label = labelSkipped
+		case s.OK:
+			label = labelSuccess
+		}
+		m.steps.WithLabelValues(r.Check, s.Name, label).Inc()
+		if !s.Skipped {
+			m.stepSeconds.WithLabelValues(r.Check, s.Name).Add(max(s.Latency, 0).Seconds())
+		}
 	}
 }
 
@@ -268,6 +291,8 @@ func (m *Metrics) Forget(check string) {
 	m.results.DeletePartialMatch(match)
 	m.duration.DeletePartialMatch(match)
 	m.phases.DeletePartialMatch(match)
+	m.steps.DeletePartialMatch(match)
+	m.stepSeconds.DeletePartialMatch(match)
 	m.lastSuccess.DeletePartialMatch(match)
 	m.lastTime.DeletePartialMatch(match)
 	m.certNotAfter.DeletePartialMatch(match)

@@ -225,11 +225,51 @@ func probeOnly(t *testing.T, h http.Handler, url string) (int, map[string]*dto.M
 
 func TestFullDetail(t *testing.T) {
 	t.Parallel()
-	if !FullDetail(500, 1_500) {
+	if !FullDetail(500, 1_500, 500) {
 		t.Error("500 checks at 3 locations must have all their series")
 	}
-	if FullDetail(5_000, 5_000) {
+	if FullDetail(5_000, 5_000, 0) {
 		t.Error("5,000 checks make more series than a scrape should carry")
+	}
+	if FullDetail(200, 200, 200*50) {
+		t.Error("10,000 steps make more series than a scrape should carry")
+	}
+}
+
+// TestStepMetrics: the steps of a journey are counted, but not in lean mode, and
+// not when the check is gone.
+func TestStepMetrics(t *testing.T) {
+	t.Parallel()
+	m := NewMetrics("v1", Gauges{})
+	sink := m.Sink(sinkFunc(func(probe.Result) {}))
+	tour := probe.Result{Check: "tour", Location: "west", Slot: noon, Outcome: probe.Bad, Attempts: 1, Look: probe.Look{Steps: []probe.StepLook{
+		{Name: "log in", OK: true, Latency: 250 * time.Millisecond},
+		{Name: "upload", Latency: time.Second},
+		{Name: "gone", Skipped: true},
+	}}}
+	sink.Record(tour)
+	sink.Record(tour)
+	_, families := scrape(t, m.Handler(), "/metrics")
+	counts := map[string]float64{}
+	for _, name := range []string{"keepwatch_probe_steps_total", "keepwatch_probe_step_seconds_total"} {
+		for _, metric := range families[name].GetMetric() {
+			key := ""
+			for _, l := range metric.GetLabel() {
+				key += l.GetValue() + " "
+			}
+			counts[strings.TrimSpace(key)] = metric.GetCounter().GetValue()
+		}
+	}
+	want := map[string]float64{"tour success log in": 2, "tour failure upload": 2, "tour skipped gone": 2, "tour log in": 0.5, "tour upload": 2}
+	if diff := cmp.Diff(want, counts); diff != "" {
+		t.Errorf("steps (-want +got):\n%s", diff)
+	}
+	for name, quiet := range map[string]func(){"lean": func() { m.Lean(true); sink.Record(tour) }, "forgotten": func() { m.Lean(false); sink.Record(tour); m.Forget("tour") }} {
+		quiet()
+		_, families := scrape(t, m.Handler(), "/metrics")
+		if families["keepwatch_probe_steps_total"] != nil || families["keepwatch_probe_step_seconds_total"] != nil {
+			t.Errorf("%s: the steps are still there", name)
+		}
 	}
 }
 

@@ -147,7 +147,7 @@ func (d *daemon) Incident(ctx context.Context, id string) (web.IncidentStatus, e
 	store := postgres.Incidents{DB: d.database.db}
 	in, err := store.Get(ctx, id)
 	if err != nil {
-		return d.openIncident(id, err)
+		return d.openIncident(ctx, id, err)
 	}
 	out := web.IncidentStatus{Incident: in}
 	if out.Pages, err = store.Pages(ctx, id); err != nil {
@@ -156,13 +156,14 @@ func (d *daemon) Incident(ctx context.Context, id string) (web.IncidentStatus, e
 	if out.Timeline, err = store.Timeline(ctx, id); err != nil {
 		return out, errors.Join(web.ErrUnavailable, err)
 	}
+	out.Failures = d.failures(ctx, in)
 	return out, nil
 }
 
-func (d *daemon) openIncident(id string, err error) (web.IncidentStatus, error) {
+func (d *daemon) openIncident(ctx context.Context, id string, err error) (web.IncidentStatus, error) {
 	for _, s := range d.engine.Snapshot().Services {
 		if s.Open != nil && s.Open.ID == id {
-			return web.IncidentStatus{Incident: *s.Open, Pages: s.Pages}, nil
+			return web.IncidentStatus{Incident: *s.Open, Pages: s.Pages, Failures: d.failures(ctx, *s.Open)}, nil
 		}
 	}
 	if errors.Is(err, alerting.ErrNotFound) {

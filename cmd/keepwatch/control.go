@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"keepwatch/probe"
 )
 
 // reloadCommand checks the file, signals the daemon, and tells what became of it.
@@ -108,37 +106,4 @@ func reloadCount(ctx context.Context, url string) (string, error) {
 		}
 	}
 	return strings.Join(lines, ""), nil
-}
-
-// probeCommand looks once, now, and shows where the time went.
-func (c *cli) probeCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "probe NAME", Short: "Run one check now and show its phases; exit 1 when it is not good", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			f, err := c.load(cmd)
-			if err != nil {
-				return err
-			}
-			checks, err := f.ProbeChecks(probe.Env{})
-			if err != nil {
-				return err
-			}
-			var names []string
-			for _, check := range checks {
-				names = append(names, check.Name)
-				if check.Name != args[0] {
-					continue
-				}
-				res := probe.RunOnce(cmd.Context(), check, check.Locations[0])
-				if err := probe.Waterfall(c.out, res); err != nil {
-					return err
-				}
-				if res.Outcome != probe.Good {
-					return quietError{errors.New("not good")}
-				}
-				return nil
-			}
-			return fmt.Errorf("no check %q: the file has %s", args[0], strings.Join(names, ", "))
-		},
-	}
 }

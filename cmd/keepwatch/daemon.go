@@ -68,6 +68,7 @@ type daemon struct {
 
 	site   *site.Site
 	siteLn net.Listener
+	own    *ownProbes // nil without a site
 
 	webhook atomic.Pointer[pagerduty.Webhook] // of the present configuration
 	seen    seenEvents
@@ -116,6 +117,9 @@ func newDaemon(ctx context.Context, o daemonOptions) (d *daemon, err error) {
 		return d, err
 	}
 	if err := d.makeSite(); err != nil {
+		return d, err
+	}
+	if d.own, err = newOwnProbes(o.file, d.site != nil); err != nil {
 		return d, err
 	}
 	if o.roles.watch {
@@ -247,7 +251,8 @@ func (d *daemon) run(ctx context.Context) error {
 		producers = append(producers, part{"console", func(ctx context.Context) error { return d.console.Run(ctx, d.consoleLn) }})
 	}
 	if d.site != nil {
-		producers = append(producers, part{"site", func(ctx context.Context) error { return d.site.Serve(ctx, d.siteLn) }})
+		producers = append(producers, part{"site", func(ctx context.Context) error { return d.site.Serve(ctx, d.siteLn) }},
+			part{"code of probes", d.own.store(postgres.Photos{DB: d.database.db})})
 	}
 	if d.standIn.ln != nil {
 		keepers = append(keepers, d.standIn.part(consoleURL(d.file)))
@@ -259,7 +264,7 @@ func (d *daemon) run(ctx context.Context) error {
 
 // put brings a configuration into force: at the start and at each reload.
 func (d *daemon) put(ctx context.Context, f *config.File) error {
-	checks, err := f.ProbeChecks(probe.Env{Beats: d.database.beats})
+	checks, err := f.ProbeChecks(d.own.env(probe.Env{Beats: d.database.beats}))
 	if err != nil {
 		return err
 	}
@@ -380,9 +385,12 @@ func (d *daemon) openOutbox(path string) error {
 
 // fullDetail reports whether a scrape can carry all series of a configuration.
 func fullDetail(f *config.File) bool {
-	pairs := 0
+	pairs, steps := 0, 0
 	for _, c := range f.Checks {
 		pairs += len(c.Locations)
+		if c.Journey != nil {
+			steps += len(c.Journey.Steps) + len(c.Journey.Cleanup)
+		}
 	}
-	return telemetry.FullDetail(len(f.Checks), pairs)
+	return telemetry.FullDetail(len(f.Checks), pairs, steps)
 }

@@ -33,6 +33,7 @@ func FromResult(r probe.Result, t Target) Event {
 	o.text("error", l.Fault.Message)
 	o.text("failureClass", string(l.Fault.Class))
 	o.text("failurePhase", l.Fault.Phase)
+	o.text("failureStep", l.Fault.Step)
 	o.text("cause", r.Cause)
 	o.flag("suspect", r.Cause == "suspect")
 	o.ms("schedulerLag", r.Lag)

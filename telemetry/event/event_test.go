@@ -94,6 +94,17 @@ func TestAttributes(t *testing.T) {
 	}
 }
 
+// TestFailingStep: the event of a journey says which step failed.
+func TestFailingStep(t *testing.T) {
+	t.Parallel()
+	r := failing()
+	r.Look.Fault.Step, r.Look.Fault.Message = "upload", "step 5 upload: the status is 507, not 200-299"
+	got := decode(t, event.FromResult(r, event.Target{Kind: "journey"}))
+	if got["failureStep"] != "upload" || got["error"] != r.Look.Fault.Message {
+		t.Errorf("got step %v, error %v", got["failureStep"], got["error"])
+	}
+}
+
 // TestAgentTakesEveryAttribute holds the rules by which the agent refuses whole events.
 func TestAgentTakesEveryAttribute(t *testing.T) {
 	t.Parallel()

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base32"
+	"errors"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"keepwatch/config"
+	"keepwatch/probe"
+	"keepwatch/site/gallery"
+	"keepwatch/site/guard"
+)
+
+// probeTag is the tag of the pictures that our own probes bring. Nobody else has a
+// code for it, so visitors do not see them.
+const probeTag = "probe"
+
+// siteCode is the variable by which journeys know their code.
+const siteCode = "site.code"
+
+// ownProbes is what the site of this file and its own probes share: the key of
+// their signatures and the code they log in with, which is made of that key. A
+// process that probes, one that serves, and `keepwatch probe` thereby agree
+// without a word between them.
+type ownProbes struct {
+	key  probe.Secret
+	code string
+	// awaits says that this process serves the site and has yet to store the code:
+	// until then nobody has one.
+	awaits bool
+	stored atomic.Bool
+}
+
+// newOwnProbes reads or makes the key; nil without a site.
+func newOwnProbes(f *config.File, serves bool) (*ownProbes, error) {
+	if f.Site == nil {
+		return nil, nil //nolint:nilnil // a nil *ownProbes has neither key nor code
+	}
+	if err := makeDataDir(f.DataDir); err != nil {
+		return nil, err
+	}
+	key, err := guard.LoadKey(filepath.Join(f.DataDir, "probe.key"))
+	if err != nil {
+		return nil, err
+	}
+	return &ownProbes{key: probe.Secret(key), code: codeOf(key), awaits: serves}, nil
+}
+
+// codeOf makes the code of a key: 24 characters of Crockford's alphabet, 120 bits.
+func codeOf(key []byte) string {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte("keepwatch-probe-code-v1"))
+	return base32.NewEncoding("0123456789ABCDEFGHJKMNPQRSTVWXYZ").EncodeToString(mac.Sum(nil)[:15])
+}
+
+// env adds what own probes need to what every check is given.
+func (o *ownProbes) env(env probe.Env) probe.Env {
+	if o == nil {
+		return env
+	}
+	env.ProbeKey = o.key
+	env.Variables = func(name string) (probe.Secret, bool) {
+		if name != siteCode || o.awaits && !o.stored.Load() {
+			return "", false
+		}
+		return probe.Secret(o.code), true
+	}
+	return env
+}
+
+const (
+	foundWithin = 10 * time.Second // how long an empty site may take to get its first pictures
+	storeAgain  = 2 * time.Second
+)
+
+// store keeps trying to store the code until the site has it, then waits for the
+// end. An empty site is left alone for a moment: a tag of ours would make it look
+// as if it were in use, and it would get no sample pictures.
+func (o *ownProbes) store(site gallery.Founding) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		patience := time.Now().Add(foundWithin)
+		again := time.NewTicker(storeAgain)
+		defer again.Stop()
+		for !o.storeOnce(ctx, site, time.Now().After(patience)) {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-again.C:
+			}
+		}
+		<-ctx.Done()
+		return nil
+	}
+}
+
+// storeOnce reports whether the site has the code now. Errors are the database's
+// being away: health tells of that, and journeys are blind meanwhile.
+func (o *ownProbes) storeOnce(ctx context.Context, site gallery.Founding, evenEmpty bool) bool {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	w, err := site.Welcome(ctx)
+	if err != nil || w.Empty && !evenEmpty {
+		return false
+	}
+	err = site.MakeCode(ctx, gallery.ImportedCode{
+		Tag: probeTag, Now: time.Now().UTC(), Code: gallery.Code{Code: o.code, Level: gallery.Write},
+	})
+	if err != nil && !errors.Is(err, gallery.ErrTaken) {
+		return false
+	}
+	o.stored.Store(true)
+	return true
+}
