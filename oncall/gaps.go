@@ -1,0 +1,75 @@
+package oncall
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// leastGap is the shortest gap that is told.
+const leastGap = time.Minute
+
+// Gaps returns the stretches of [from, to) of at least a minute in which nobody
+// is on call in a rotation, in order of rotations and times.
+func (r Roster) Gaps(from, to time.Time) []Shift {
+	var out []Shift
+	for _, name := range slices.Sorted(maps.Keys(r.Rotations)) {
+		for s := range r.Rotations[name].Shifts(from, to) {
+			if s.Person != "" {
+				continue
+			}
+			if s.From.Before(from) {
+				s.From = from.UTC()
+			}
+			if s.To.IsZero() || s.To.After(to) {
+				s.To = to.UTC()
+			}
+			if s.To.Sub(s.From) >= leastGap {
+				out = append(out, s)
+			}
+		}
+	}
+	return out
+}
+
+// Difference is a stretch in which two rosters answer differently.
+type Difference struct {
+	Rotation    string
+	From, To    time.Time // UTC
+	Before, Now string    // YAML keys of people, "" for nobody
+}
+
+// Differences returns where two rosters answer differently over [from, to), in
+// order of rotations and times. A rotation that only one of them has is nobody's
+// in the other.
+func Differences(before, now Roster, from, to time.Time) []Difference {
+	names := map[string]bool{}
+	for _, r := range []Roster{before, now} {
+		for name := range r.Rotations {
+			names[name] = true
+		}
+	}
+	var out []Difference
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		a, b := before.Rotations[name], now.Rotations[name]
+		for at := from.UTC(); at.Before(to); {
+			x, y := a.At(at), b.At(at)
+			end := to.UTC()
+			for _, s := range []Shift{x, y} {
+				if !s.To.IsZero() && s.To.Before(end) {
+					end = s.To
+				}
+			}
+			if x.Person != y.Person {
+				d := Difference{Rotation: name, From: at, To: end, Before: x.Person, Now: y.Person}
+				if n := len(out); n > 0 && out[n-1].Rotation == name && out[n-1].To.Equal(at) && out[n-1].Before == d.Before && out[n-1].Now == d.Now {
+					out[n-1].To = end
+				} else {
+					out = append(out, d)
+				}
+			}
+			at = end
+		}
+	}
+	return out
+}
