@@ -53,8 +53,8 @@ func (u *upload) keep(ctx context.Context, t *temp, name string) (Result, error)
 		}
 	}
 	photo.ID, err = u.write(ctx, t, photo)
-	if errors.Is(err, gallery.ErrBeingRemoved) {
-		// A clean-up took the intent for one that was left; now it is done with it.
+	if _, waited := errors.AsType[*refused](err); errors.Is(err, gallery.ErrBeingRemoved) && !waited {
+		// A clean-up took the intent for one that was left.
 		photo.ID, err = u.write(ctx, t, photo)
 	}
 	if err != nil {
