@@ -51,25 +51,31 @@ func Differences(before, now Roster, from, to time.Time) []Difference {
 	}
 	var out []Difference
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		a, b := before.Rotations[name], now.Rotations[name]
-		for at := from.UTC(); at.Before(to); {
-			x, y := a.At(at), b.At(at)
-			end := to.UTC()
-			for _, s := range []Shift{x, y} {
-				if !s.To.IsZero() && s.To.Before(end) {
-					end = s.To
-				}
+		out = append(out, differ(name, before.Rotations[name], now.Rotations[name], from.UTC(), to.UTC())...)
+	}
+	return out
+}
+
+// differ is Differences for one rotation.
+func differ(name string, before, now Rotation, from, to time.Time) []Difference {
+	var out []Difference
+	for at := from; at.Before(to); {
+		x, y := before.At(at), now.At(at)
+		end := to
+		for _, s := range []Shift{x, y} {
+			if !s.To.IsZero() && s.To.Before(end) {
+				end = s.To
 			}
-			if x.Person != y.Person {
-				d := Difference{Rotation: name, From: at, To: end, Before: x.Person, Now: y.Person}
-				if n := len(out); n > 0 && out[n-1].Rotation == name && out[n-1].To.Equal(at) && out[n-1].Before == d.Before && out[n-1].Now == d.Now {
-					out[n-1].To = end
-				} else {
-					out = append(out, d)
-				}
-			}
-			at = end
 		}
+		d := Difference{Rotation: name, From: at, To: end, Before: x.Person, Now: y.Person}
+		switch n := len(out); {
+		case x.Person == y.Person:
+		case n > 0 && out[n-1].To.Equal(at) && out[n-1].Before == d.Before && out[n-1].Now == d.Now:
+			out[n-1].To = end
+		default:
+			out = append(out, d)
+		}
+		at = end
 	}
 	return out
 }
