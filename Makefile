@@ -9,10 +9,10 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 # Packages with goroutines of their own: the race detector pays there.
 RACE := ./alerting/... ./probe/... ./spool/... ./oncall/... ./web/... ./telemetry/... ./site/...
 
-.PHONY: help run stop-site start-site demo test test-browser short race long fuzz lint generate bench build need need-race cover clean
+.PHONY: help run stop-site start-site demo test test-browser test-s3 test-nfs short race long fuzz lint generate bench build need need-race cover clean
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 need: ## install what running needs (Postgres server binaries), if missing
 	@deploy/need postgres
@@ -42,6 +42,20 @@ test: need-race ## run all tests (installs what they need)
 test-browser: ## the pages in a real Chromium (installs it: 440 MB)
 	@deploy/need chromium
 	$(GO) test -tags browser -run Browser ./web
+
+VERSITYGW_VERSION := v1.8.0
+test-s3: ## originals on a real S3 server (builds versitygw into .tools: a minute, once)
+	@test -x $(TOOLS)/versitygw-$(VERSITYGW_VERSION) || { \
+	  echo "installing versitygw $(VERSITYGW_VERSION) into .tools (about a minute, once)"; \
+	  GOBIN=$(TOOLS) $(GO) install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW_VERSION) && \
+	  mv $(TOOLS)/versitygw $(TOOLS)/versitygw-$(VERSITYGW_VERSION); }
+	KEEPWATCH_TEST_VERSITYGW=$(TOOLS)/versitygw-$(VERSITYGW_VERSION) $(GO) test -count=1 -run '^TestRealS3$$' -v ./site/originals
+
+test-nfs: ## originals on real NFSv4.1, two clients, in User-Mode Linux (installs them and an NFS server: 42 MB)
+	@deploy/need nfs
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
+	  CGO_ENABLED=0 $(GO) test -c -o "$$dir/originals.test" ./site/originals && \
+	  site/originals/testdata/nfs/run "$$dir/originals.test"
 
 short: ## only the tests that need no Postgres
 	$(GO) test -short -shuffle=on ./...
