@@ -101,7 +101,7 @@ func factsOfPeople(ctx context.Context, tx pgx.Tx, e gallery.Edit, facts *galler
 	}
 	keys := make([]string, len(e.PersonNames))
 	for i, s := range e.PersonNames {
-		keys[i] = clean(gallery.Key(s.Name()))
+		keys[i] = nameKey(s.Name())
 	}
 	people, err := list[gallery.Person](ctx, tx, sqlPeople, pgx.NamedArgs{"ids": e.People, "keys": keys})
 	if err != nil {
@@ -191,7 +191,7 @@ func applyPlans(ctx context.Context, tx pgx.Tx, plans []gallery.Plan) error {
 		}
 		people.add(photo.ID, plan.AddPeople...)
 		for _, s := range plan.NewPeople {
-			people.add(photo.ID, made.people[clean(gallery.Key(s.Name()))])
+			people.add(photo.ID, made.people[nameKey(s.Name())])
 		}
 		noTags.add(photo.ID, plan.RemoveTags...)
 		noPeople.add(photo.ID, plan.RemovePeople...)
@@ -223,7 +223,7 @@ type newThings struct {
 	places map[string]int64
 }
 
-func placeKey(r gallery.Ref) string { return fmt.Sprintf("%d %s", r.ID, clean(gallery.Key(r.Name))) }
+func placeKey(r gallery.Ref) string { return fmt.Sprintf("%d %s", r.ID, nameKey(r.Name)) }
 
 // makeNew makes each new tag, person and place of the plans once.
 func makeNew(ctx context.Context, tx pgx.Tx, plans []gallery.Plan) (newThings, error) {
@@ -276,7 +276,7 @@ func findOrMakePeople(ctx context.Context, tx pgx.Tx, people []gallery.Person) (
 	if len(people) == 0 {
 		return out, nil
 	}
-	key := func(s gallery.Person) string { return clean(gallery.Key(s.Name())) }
+	key := func(s gallery.Person) string { return nameKey(s.Name()) }
 	people = slices.SortedFunc(slices.Values(people), func(a, b gallery.Person) int { return cmp.Compare(key(a), key(b)) })
 	keys := make([]string, len(people))
 	for i, s := range people {

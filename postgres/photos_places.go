@@ -105,7 +105,7 @@ WHERE l.parent_id = @parent AND l.key = @key`
 // makePlace makes a place below parent unless there is one of that name, and
 // returns its id. Places are never deleted.
 func makePlace(ctx context.Context, tx pgx.Tx, parent int64, name string) (int64, error) {
-	args := pgx.NamedArgs{"parent": parent, "name": clean(name), "key": clean(gallery.Key(name)), "words": vector(part{text: name})}
+	args := pgx.NamedArgs{"parent": parent, "name": clean(name), "key": nameKey(name), "words": vector(part{text: name})}
 	if _, err := tx.Exec(ctx, sqlMakePlace, args); err != nil {
 		return 0, fmt.Errorf("make place: %w", err)
 	}
@@ -122,7 +122,7 @@ func makePlace(ctx context.Context, tx pgx.Tx, parent int64, name string) (int64
 
 // placeNear finds a place by the rules of [gallery.NewPhoto], or makes it.
 func placeNear(ctx context.Context, tx pgx.Tx, base int64, name string) (int64, error) {
-	found, err := column[int64](ctx, tx, sqlPlaceNear, pgx.NamedArgs{"base": base, "key": clean(gallery.Key(name))})
+	found, err := column[int64](ctx, tx, sqlPlaceNear, pgx.NamedArgs{"base": base, "key": nameKey(name)})
 	if err != nil {
 		return 0, fmt.Errorf("look for a place: %w", err)
 	}

@@ -7,6 +7,9 @@ import (
 	"keepwatch/site/gallery"
 )
 
+// nameKey is what is stored and looked up of a name.
+func nameKey(name string) string { return gallery.Key(clean(name)) }
+
 // part is a text of an object with its weight in searches, 'A' to 'D'; 0 has none.
 type part struct {
 	text   string
