@@ -43,8 +43,6 @@ func text(tag uint16, s string) field {
 	return field{tag, typeASCII, uint32(len(s) + 1), append([]byte(s), 0)}
 }
 
-func raw(tag uint16, s string) field { return field{tag, typeASCII, uint32(len(s)), []byte(s)} }
-
 func (b *block) short(tag uint16, values ...uint16) field {
 	var data []byte
 	for _, v := range values {
@@ -147,11 +145,11 @@ func drawn(w, h int, seed uint8) *image.RGBA {
 	return img
 }
 
-func jpegOf(t testing.TB, w, h int, seed uint8) []byte {
-	t.Helper()
+func jpegOf(tb testing.TB, w, h int, seed uint8) []byte {
+	tb.Helper()
 	var out bytes.Buffer
 	if err := jpeg.Encode(&out, drawn(w, h, seed), &jpeg.Options{Quality: 90}); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return out.Bytes()
 }
@@ -166,11 +164,11 @@ func withEXIF(picture, exif []byte) []byte {
 	return slices.Concat(picture[:2], segment(0xe1, append([]byte("Exif\x00\x00"), exif...)), picture[2:])
 }
 
-func pngOf(t testing.TB, w, h int, seed uint8) []byte {
-	t.Helper()
+func pngOf(tb testing.TB, w, h int, seed uint8) []byte {
+	tb.Helper()
 	var out bytes.Buffer
 	if err := png.Encode(&out, drawn(w, h, seed)); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return out.Bytes()
 }

@@ -93,8 +93,8 @@ func webpEXIF(r io.ReadSeeker) (io.ReadSeeker, error) {
 			continue
 		}
 		data, err := io.ReadAll(io.LimitReader(r, min(size, exifBytes)))
-		data = bytes.TrimPrefix(data, []byte("Exif\x00\x00")) // some programs put JPEG's mark here too
-		out := append([]byte("RIFF....WEBPEXIF"), binary.LittleEndian.AppendUint32(nil, uint32(len(data)))...)
+		data = bytes.TrimPrefix(data, []byte("Exif\x00\x00"))                                                  // some programs put JPEG's mark here too
+		out := append([]byte("RIFF....WEBPEXIF"), binary.LittleEndian.AppendUint32(nil, uint32(len(data)))...) //nolint:gosec // at most exifBytes
 		return bytes.NewReader(append(out, data...)), err
 	}
 	return nil, errors.New("too many chunks")

@@ -19,8 +19,6 @@ import (
 	"keepwatch/site/gallery"
 )
 
-func ptr[T any](v T) *T { return &v }
-
 // camera is what an ordinary camera writes.
 func camera(order binary.AppendByteOrder) *block {
 	b := &block{order: order}
@@ -34,7 +32,8 @@ func camera(order binary.AppendByteOrder) *block {
 	}
 	b.gps = []field{
 		text(1, "S"), b.rational(2, 33, 1, 51, 1, 2532, 100), text(3, "E"), b.rational(4, 151, 1, 12, 1, 4000, 100),
-		{5, typeByte, 1, []byte{1}}, b.rational(6, 125, 10),
+		{5, typeByte, 1, []byte{1}},
+		b.rational(6, 125, 10),
 	}
 	b.thumbnail = []field{text(0x010f, "Thumb"), b.short(0x0112, 3)}
 	return b
@@ -45,10 +44,10 @@ func cameraMeta() gallery.FromFile {
 		Shot: gallery.Shot{
 			Camera: "Canon EOS 80D", Aperture: "f/2.8", Shutter: "0.0063 s (1/160)", Film: "ISO 200",
 			Exposure: "-0.33 EV, aperture priority, auto bracket", Metering: "pattern",
-			FocalLength: "50.0mm (35mm equivalent 75mm)", Flash: ptr(true),
+			FocalLength: "50.0mm (35mm equivalent 75mm)", Flash: new(true),
 		},
 		Taken: time.Date(2019, 7, 14, 18, 30, 5, 0, time.UTC), Zone: "+02:00", Orientation: 6,
-		Position: gallery.Position{Lat: ptr(-33.857033333333334), Lon: ptr(151.21111111111111), Alt: ptr(-12.5)},
+		Position: gallery.Position{Lat: new(-33.857033333333334), Lon: new(151.21111111111111), Alt: new(-12.5)},
 	}
 }
 
@@ -225,9 +224,9 @@ func TestEXIFPosition(t *testing.T) {
 	}{
 		"north west": {
 			gps:  func(b *block) []field { return append(north("N"), lat(b, 40), text(3, "W"), lon(b, 73)) },
-			want: gallery.Position{Lat: ptr(40.5), Lon: ptr(-73.25)},
+			want: gallery.Position{Lat: new(40.5), Lon: new(-73.25)},
 		},
-		"lower case":           {func(b *block) []field { return append(north("s"), lat(b, 40), text(3, "e"), lon(b, 73)) }, gallery.Position{Lat: ptr(-40.5), Lon: ptr(73.25)}},
+		"lower case":           {func(b *block) []field { return append(north("s"), lat(b, 40), text(3, "e"), lon(b, 73)) }, gallery.Position{Lat: new(-40.5), Lon: new(73.25)}},
 		"no side":              {func(b *block) []field { return []field{lat(b, 40), text(3, "W"), lon(b, 73)} }, gallery.Position{}},
 		"no longitude":         {func(b *block) []field { return append(north("N"), lat(b, 40)) }, gallery.Position{}},
 		"beyond the pole":      {func(b *block) []field { return append(north("N"), lat(b, 90), text(3, "W"), lon(b, 73)) }, gallery.Position{}},
@@ -243,13 +242,13 @@ func TestEXIFPosition(t *testing.T) {
 		}, gallery.Position{}},
 		"above the sea": {func(b *block) []field {
 			return []field{{5, typeByte, 1, []byte{0}}, b.rational(6, 8849, 1)}
-		}, gallery.Position{Alt: ptr(8849.0)}},
+		}, gallery.Position{Alt: new(8849.0)}},
 		"in space": {func(b *block) []field { return []field{b.rational(6, math.MaxUint32, 1)} }, gallery.Position{}},
 		"the number of a side means something else elsewhere": {func(b *block) []field {
 			b.exif = []field{b.long(0xa005, 8)} // interoperability: tag 1 is "R98" there; here it points at the main directory
 			b.main = []field{text(1, "S")}
 			return append(north("N"), lat(b, 40), text(3, "W"), lon(b, 73))
-		}, gallery.Position{Lat: ptr(40.5), Lon: ptr(-73.25)}},
+		}, gallery.Position{Lat: new(40.5), Lon: new(-73.25)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -284,9 +283,9 @@ func TestEXIFOrientationAndFlash(t *testing.T) {
 }
 
 // hostile blocks: what kills or hangs other readers.
-func hostile(t testing.TB) map[string][]byte {
-	t.Helper()
-	picture := jpegOf(t, 8, 6, 0)
+func hostile(tb testing.TB) map[string][]byte {
+	tb.Helper()
+	picture := jpegOf(tb, 8, 6, 0)
 	exif := func(change func(b *block)) []byte {
 		b := newBlock()
 		change(b)

@@ -7,16 +7,16 @@ import (
 
 // What the tests with a real Postgres need of the others.
 
-func JPEGOf(t testing.TB, w, h int, seed uint8) []byte { t.Helper(); return jpegOf(t, w, h, seed) }
+func JPEGOf(tb testing.TB, w, h int, seed uint8) []byte { tb.Helper(); return jpegOf(tb, w, h, seed) }
 
-func PNGOf(t testing.TB, w, h int, seed uint8) []byte { t.Helper(); return pngOf(t, w, h, seed) }
+func PNGOf(tb testing.TB, w, h int, seed uint8) []byte { tb.Helper(); return pngOf(tb, w, h, seed) }
 
 func TinyWebP() []byte { return tinyWebP() }
 
 // CameraJPEG is a JPEG with what an ordinary camera writes.
-func CameraJPEG(t testing.TB, w, h int) []byte {
-	t.Helper()
-	return withEXIF(jpegOf(t, w, h, 0), camera(binary.LittleEndian).bytes())
+func CameraJPEG(tb testing.TB, w, h int) []byte {
+	tb.Helper()
+	return withEXIF(jpegOf(tb, w, h, 0), camera(binary.LittleEndian).bytes())
 }
 
 // Packed is a file of a ZIP.
@@ -25,20 +25,20 @@ type Packed struct {
 	Data []byte
 }
 
-func ZIPOf(t testing.TB, files ...Packed) []byte {
-	t.Helper()
+func ZIPOf(tb testing.TB, files ...Packed) []byte {
+	tb.Helper()
 	var all []file
 	for _, f := range files {
 		all = append(all, packed(f.Name, f.Data))
 	}
-	return zipOf(t, all...)
+	return zipOf(tb, all...)
 }
 
-func Lying(t testing.TB) map[string][]byte { t.Helper(); return lying(t) }
+func Lying(tb testing.TB) map[string][]byte { tb.Helper(); return lying(tb) }
 
-func Disguised(t testing.TB) map[string][]byte { t.Helper(); return disguised(t) }
+func Disguised(tb testing.TB) map[string][]byte { tb.Helper(); return disguised(tb) }
 
-func Polyglots(t testing.TB) map[string][]byte { t.Helper(); return polyglots(t) }
+func Polyglots(tb testing.TB) map[string][]byte { tb.Helper(); return polyglots(tb) }
 
 // HostileEXIF are JPEGs, PNGs and WebPs with EXIF blocks that harm other readers.
-func HostileEXIF(t testing.TB) map[string][]byte { t.Helper(); return hostile(t) }
+func HostileEXIF(tb testing.TB) map[string][]byte { tb.Helper(); return hostile(tb) }

@@ -46,7 +46,7 @@ func OpenForm(body io.Reader, boundary string) (*Form, error) {
 	f.parts = multipart.NewReader(f.budget, boundary)
 	for count := 0; ; count++ {
 		part, err := f.part()
-		if err == io.EOF { //nolint:errorlint // a wrapped EOF is a broken form
+		if isEnd(err) {
 			break
 		}
 		if err != nil {
@@ -125,7 +125,7 @@ func (f *Form) Next() (Part, error) {
 		if n, err := io.ReadFull(part, head); n > 0 {
 			file.Data = io.MultiReader(strings.NewReader(string(head)), file.Data)
 			return file, nil
-		} else if err != io.EOF { //nolint:errorlint // a wrapped EOF is a broken form
+		} else if !isEnd(err) {
 			return Part{}, broken(err)
 		}
 	}
@@ -146,7 +146,7 @@ func (f *Form) part() (*multipart.Part, error) {
 	f.budget.left, f.budget.header = maxHeader, true
 	part, err := f.parts.NextRawPart()
 	f.budget.header = false
-	if err == io.EOF && f.budget.ended() { //nolint:errorlint // a wrapped EOF is a broken form
+	if isEnd(err) && f.budget.ended() {
 		return nil, io.EOF
 	}
 	if err != nil {
@@ -167,7 +167,7 @@ type brokenReader struct{ r io.Reader }
 
 func (b brokenReader) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // a wrapped EOF is no end
+	if err != nil && !isEnd(err) {
 		err = broken(err)
 	}
 	return n, err

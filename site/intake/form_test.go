@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/textproto"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -81,7 +82,7 @@ func TestForm(t *testing.T) {
 	var got []string
 	for {
 		part, err := form.Next()
-		if err == io.EOF {
+		if isEnd(err) {
 			break
 		}
 		if err != nil {
@@ -152,7 +153,7 @@ func TestFormMistakes(t *testing.T) {
 func fields(n int) []entry {
 	out := make([]entry, n)
 	for i := range out {
-		out[i] = f("tag", fmt.Sprint(i+1))
+		out[i] = f("tag", strconv.Itoa(i+1))
 	}
 	return out
 }
@@ -189,7 +190,7 @@ func FuzzForm(f *testing.F) {
 				_, err = io.Copy(io.Discard, part.Data)
 			}
 		}
-		if _, ok := errors.AsType[gallery.InputError](err); !ok && err != io.EOF {
+		if _, ok := errors.AsType[gallery.InputError](err); !ok && !isEnd(err) {
 			t.Errorf("got %v", err)
 		}
 	})

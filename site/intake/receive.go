@@ -83,7 +83,7 @@ func (u *upload) authorise(ctx context.Context) error {
 func (u *upload) run(ctx context.Context, next func() (Part, error)) error {
 	for range maxPictures {
 		part, err := next()
-		if err == io.EOF { //nolint:errorlint // a wrapped EOF is a broken body
+		if isEnd(err) {
 			return nil
 		}
 		if err != nil {
@@ -181,7 +181,7 @@ func sniffed(r io.Reader) (Kind, io.Reader, error) {
 	head := make([]byte, SniffLen)
 	n, err := io.ReadFull(r, head)
 	head = head[:n]
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF { //nolint:errorlint // wrapped ones are broken bodies
+	if err != nil && !isEnd(err) && err != io.ErrUnexpectedEOF {
 		return Other, nil, fmt.Errorf("read upload: %w", err)
 	}
 	return Sniff(head), io.MultiReader(bytes.NewReader(head), r), nil
@@ -251,11 +251,15 @@ type refusingReader struct {
 
 func (r *refusingReader) Read(p []byte) (int, error) {
 	n, err := r.r.Read(p)
-	if err != nil && err != io.EOF && r.ctx() == nil { //nolint:errorlint // a wrapped EOF is no end
+	if err != nil && !isEnd(err) && r.ctx() == nil {
 		err = &refused{err}
 	}
 	return n, err
 }
+
+// isEnd reports the end of a file or of a form. An io.EOF that is wrapped stands for
+// one that broke off.
+func isEnd(err error) bool { return err == io.EOF } //nolint:errorlint // see above
 
 // meter bounds what is read: when there is more than left, it fails with over.
 type meter struct {

@@ -115,7 +115,7 @@ func (s *spool) take(ctx context.Context, r io.Reader) (*temp, error) {
 		n, err = s.step(ctx, r, io.MultiWriter(f, sum), *buf)
 		t.size += int64(n)
 	}
-	if err != io.EOF { //nolint:errorlint // a wrapped EOF is no end
+	if !isEnd(err) {
 		return nil, errors.Join(err, t.Close())
 	}
 	t.content = hex.EncodeToString(sum.Sum(nil))
@@ -131,12 +131,10 @@ func (s *spool) step(ctx context.Context, r io.Reader, w io.Writer, buf []byte) 
 	if _, err := w.Write(buf[:n]); err != nil {
 		return 0, fullDisk(fmt.Errorf("write upload: %w", err))
 	}
-	switch {
-	case rerr == nil || rerr == io.EOF: //nolint:errorlint // a wrapped EOF is no end
-		return n, rerr
-	default:
-		return n, &sourceError{rerr}
+	if rerr != nil && !isEnd(rerr) {
+		rerr = &sourceError{rerr}
 	}
+	return n, rerr
 }
 
 // fullDisk makes ErrFull of the ways in which a system says so.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -204,7 +205,7 @@ func (s *site) settled(photos int64) {
 
 func (s *site) count() int64 {
 	s.Helper()
-	tags, err := s.Photos.Count(s.Context(), gallery.Filter{Tags: s.allTags()})
+	tags, err := s.Count(s.Context(), gallery.Filter{Tags: s.allTags()})
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -496,9 +497,7 @@ func TestUploadOfLies(t *testing.T) {
 	s := newSite(t)
 	b := s.batch("lake")
 	all := intake.Lying(t)
-	for name, data := range intake.Disguised(t) {
-		all[name] = data
-	}
+	maps.Copy(all, intake.Disguised(t))
 	for name, data := range all {
 		for _, file := range []upload{{"holiday.jpg", data}, {"holiday.zip", intake.ZIPOf(t, intake.Packed{Name: "holiday.jpg", Data: data})}} {
 			report, err := s.receive(b, file)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -100,17 +101,18 @@ func (c zipContents) check(size, maxTotal int64) error {
 	}
 	type span struct{ from, to int64 }
 	var spans []span
-	left := uint64(maxTotal)
+	left := maxTotal
 	for _, e := range c.Pictures {
-		if e.file.UncompressedSize64 > left {
+		unpacked, packed := saturated(e.file.UncompressedSize64), saturated(e.file.CompressedSize64)
+		if unpacked > left {
 			return fmt.Errorf("%w: a ZIP may unpack to %d MB", ErrTooLarge, maxTotal>>20)
 		}
-		left -= e.file.UncompressedSize64
+		left -= unpacked
 		from, err := e.file.DataOffset()
-		if err != nil || e.file.CompressedSize64 > uint64(size) || from > size-int64(e.file.CompressedSize64) {
+		if err != nil || from > size-packed {
 			return fmt.Errorf("%w: a file in it lies outside of it", ErrZIP)
 		}
-		spans = append(spans, span{from, from + int64(e.file.CompressedSize64)})
+		spans = append(spans, span{from, from + packed})
 	}
 	slices.SortFunc(spans, func(a, b span) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to)) })
 	for i := 1; i < len(spans); i++ {
@@ -120,6 +122,9 @@ func (c zipContents) check(size, maxTotal int64) error {
 	}
 	return nil
 }
+
+// saturated keeps a size that lies from becoming negative.
+func saturated(n uint64) int64 { return int64(min(n, math.MaxInt64)) }
 
 // open yields the unpacked bytes of an entry. Its errors, also those while
 // reading, refuse this entry only.
@@ -132,21 +137,21 @@ func (e zipEntry) open(ctx context.Context) (io.ReadCloser, error) {
 		return nil, fmt.Errorf("%w: this file in it is packed in an unknown way", ErrZIP)
 	case f.UncompressedSize64 > maxPicture:
 		return nil, pictureTooLarge()
-	case tooDense(f.UncompressedSize64, f.CompressedSize64):
+	case tooDense(saturated(f.UncompressedSize64), saturated(f.CompressedSize64)):
 		return nil, errTooDense()
 	}
 	r, err := f.Open()
 	if err != nil {
 		return nil, fmt.Errorf("%w: this file in it is damaged", ErrZIP)
 	}
-	return &entryReader{ctx: ctx.Err, ReadCloser: r, packed: f.CompressedSize64}, nil
+	return &entryReader{ctx: ctx.Err, ReadCloser: r, packed: saturated(f.CompressedSize64)}, nil
 }
 
 func pictureTooLarge() error {
 	return fmt.Errorf("%w: a picture may have %d MB", ErrTooLarge, maxPicture>>20)
 }
 
-func tooDense(unpacked, packed uint64) bool {
+func tooDense(unpacked, packed int64) bool {
 	return unpacked > ratioFrom && unpacked/maxRatio >= packed
 }
 
@@ -160,8 +165,8 @@ type entryReader struct {
 	io.ReadCloser
 
 	ctx      func() error
-	packed   uint64
-	unpacked uint64
+	packed   int64
+	unpacked int64
 }
 
 func (e *entryReader) Read(p []byte) (int, error) {
@@ -169,7 +174,7 @@ func (e *entryReader) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := e.ReadCloser.Read(p)
-	e.unpacked += uint64(n)
+	e.unpacked += int64(n)
 	switch {
 	case tooDense(e.unpacked, e.packed):
 		return 0, errTooDense()
