@@ -62,6 +62,9 @@ type Picture struct {
 	// Longer is the longer edge of the original in pixels; 0 is not known. It only saves
 	// renditions: sizes above it are one and the same.
 	Longer int
+	// Admit is asked before work is done for a visitor because the rendition is not in
+	// the cache; its error is that of Get. nil lets everybody in. It is no part of the key.
+	Admit func() error
 }
 
 // Key names the rendition with the given longer edge: 32 hex digits that change

@@ -105,7 +105,7 @@ func Key(content string, edge int) string { return Picture{Content: content}.Key
 
 // Get returns the picture with its longer edge at most edge pixels, from the
 // cache when it is there. The errors are [ErrBusy] (as a [BusyError]),
-// [ErrNotPicture], [ErrTooLarge], [ErrBroken], and those of Picture.Open and ctx.
+// [ErrNotPicture], [ErrTooLarge], [ErrBroken], and those of Picture.Admit, Picture.Open and ctx.
 func (r *Renderer) Get(ctx context.Context, p Picture, edge int, lanes ...Lane) (*Rendition, error) {
 	lane := Signed
 	if len(lanes) > 0 {
@@ -117,6 +117,11 @@ func (r *Renderer) Get(ctx context.Context, p Picture, edge int, lanes ...Lane) 
 		return &Rendition{ReadSeeker: f, Key: key, Cached: true, closer: f}, nil
 	}
 	r.misses.Add(1)
+	if p.Admit != nil {
+		if err := p.Admit(); err != nil {
+			return nil, err
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, r.opts.Deadline)
 	defer cancel()
 	local := fromMaster(edge) && r.cache.has(p.master())
