@@ -27,12 +27,12 @@ type entry struct {
 
 const boundary = "xxxxxxxxxxxxxxxx"
 
-func formOf(t testing.TB, entries ...entry) []byte {
-	t.Helper()
+func formOf(tb testing.TB, entries ...entry) []byte {
+	tb.Helper()
 	var out bytes.Buffer
 	w := multipart.NewWriter(&out)
 	if err := w.SetBoundary(boundary); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, e := range entries {
 		h := textproto.MIMEHeader{}
@@ -47,14 +47,14 @@ func formOf(t testing.TB, entries ...entry) []byte {
 		}
 		p, err := w.CreatePart(h)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		if _, err := p.Write(append([]byte(e.value), e.data...)); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	if err := w.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return out.Bytes()
 }

@@ -9,8 +9,8 @@ import (
 
 // lying is a table of files that come with the name and the declared type of a
 // picture; whole reports whether the header alone already gives it away.
-func lying(t testing.TB) map[string][]byte {
-	t.Helper()
+func lying(tb testing.TB) map[string][]byte {
+	tb.Helper()
 	pad := strings.Repeat(" ", 64)
 	return map[string][]byte{
 		"svg":                           []byte(`<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>`),
@@ -18,7 +18,7 @@ func lying(t testing.TB) map[string][]byte {
 		"html":                          []byte("<!DOCTYPE html><script>alert(1)</script>" + pad),
 		"html after space":              []byte("\n\n  <html><body onload=alert(1)>" + pad),
 		"gif87a":                        []byte("GIF87a\x01\x00\x01\x00\x80\x00\x00" + pad),
-		"gif89a, GIFAR":                 append([]byte("GIF89a\x01\x00\x01\x00\x80\x00\x00;"), zipOf(t, packed("a.class", []byte("x")))...),
+		"gif89a, GIFAR":                 append([]byte("GIF89a\x01\x00\x01\x00\x80\x00\x00;"), zipOf(tb, packed("a.class", []byte("x")))...),
 		"pdf":                           []byte("%PDF-1.7\n" + pad),
 		"exe":                           []byte("MZ\x90\x00\x03\x00\x00\x00" + pad),
 		"elf":                           []byte("\x7fELF\x02\x01\x01" + pad),
@@ -41,7 +41,7 @@ func lying(t testing.TB) map[string][]byte {
 		"empty":                         {},
 		"one byte":                      {0xff},
 		"two bytes":                     {0xff, 0xd8},
-		"jpeg after a byte":             append([]byte{0}, jpegOf(t, 8, 6, 0)...),
+		"jpeg after a byte":             append([]byte{0}, jpegOf(tb, 8, 6, 0)...),
 		"flash":                         []byte("FWS\x09\x00\x00\x00\x00" + pad),
 		"postscript":                    []byte("%!PS-Adobe-3.0\n" + pad),
 		"mvg":                           []byte("push graphic-context\nfill 'url(https://example.org)'" + pad),
@@ -51,8 +51,8 @@ func lying(t testing.TB) map[string][]byte {
 
 // disguised is a table of files whose first bytes are those of a picture; the
 // header tells more.
-func disguised(t testing.TB) map[string][]byte {
-	t.Helper()
+func disguised(tb testing.TB) map[string][]byte {
+	tb.Helper()
 	pad := strings.Repeat(" ", 64)
 	return map[string][]byte{
 		"jpeg start, then html": []byte("\xff\xd8\xff<script>alert(1)</script>" + pad),
@@ -66,21 +66,21 @@ func disguised(t testing.TB) map[string][]byte {
 
 // polyglots are real pictures that are something else, too. They are taken in, and
 // what is shown of them is nothing but the picture.
-func polyglots(t testing.TB) map[string][]byte {
-	t.Helper()
+func polyglots(tb testing.TB) map[string][]byte {
+	tb.Helper()
 	const html = "<html><script>alert('payload')</script></html>"
 	const php = "<?php echo 'payload'; ?>"
-	pic := jpegOf(t, 64, 48, 0)
+	pic := jpegOf(tb, 64, 48, 0)
 	comment := slices.Concat(pic[:2], segment(0xfe, []byte("*/"+html+php+"/*")), pic[2:])
 	exif := newBlock()
 	exif.main = []field{text(0x010e, html), text(0x010f, "payload"), text(0x8298, php)}
 	return map[string][]byte{
-		"GIFAR: jpeg and zip":  append(slices.Clone(pic), zipOf(t, packed("payload.class", []byte("payload")))...),
+		"GIFAR: jpeg and zip":  append(slices.Clone(pic), zipOf(tb, packed("payload.class", []byte("payload")))...),
 		"jpeg and html behind": append(slices.Clone(pic), html...),
 		"jpeg with a comment":  comment,
 		"jpeg with exif":       withEXIF(pic, exif.bytes()),
 		"jpeg with xmp":        slices.Concat(pic[:2], segment(0xe1, []byte("http://ns.adobe.com/xap/1.0/\x00"+html)), pic[2:]),
-		"png and html behind":  append(pngOf(t, 64, 48, 0), html...),
+		"png and html behind":  append(pngOf(tb, 64, 48, 0), html...),
 	}
 }
 

@@ -45,20 +45,20 @@ type site struct {
 }
 
 // newSite makes a site; change may put something worse in its parts.
-func newSite(t testing.TB, change ...func(*intake.Config, *intake.Parts)) *site {
-	t.Helper()
-	return siteAt(t, pgtest.DSN(t), t.TempDir(), change...)
+func newSite(tb testing.TB, change ...func(*intake.Config, *intake.Parts)) *site {
+	tb.Helper()
+	return siteAt(tb, pgtest.DSN(tb), tb.TempDir(), change...)
 }
 
-func siteAt(t testing.TB, dsn, dir string, change ...func(*intake.Config, *intake.Parts)) *site {
-	t.Helper()
+func siteAt(tb testing.TB, dsn, dir string, change ...func(*intake.Config, *intake.Parts)) *site {
+	tb.Helper()
 	s := &site{
-		TB: t, Photos: postgres.Photos{DB: pgtest.Open(t, dsn)},
+		TB: tb, Photos: postgres.Photos{DB: pgtest.Open(tb, dsn)},
 		filesDir: filepath.Join(dir, "originals"), spoolDir: filepath.Join(dir, "uploads"),
 	}
 	var err error
 	if s.files, err = originals.NewDir(s.filesDir); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	cfg := intake.Config{Dir: s.spoolDir}
 	parts := intake.Parts{Store: s.Photos, Originals: s.files, Owner: owner, Prepare: func(p gallery.Photo) {
@@ -70,9 +70,9 @@ func siteAt(t testing.TB, dsn, dir string, change ...func(*intake.Config, *intak
 		c(&cfg, &parts)
 	}
 	if s.in, err = intake.New(cfg, parts); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.in.Close() })
+	tb.Cleanup(func() { _ = s.in.Close() })
 	return s
 }
 
@@ -162,8 +162,8 @@ func (s *site) kept() []string {
 }
 
 // files lists the files below dir.
-func files(t testing.TB, dir string) []string {
-	t.Helper()
+func files(tb testing.TB, dir string) []string {
+	tb.Helper()
 	var out []string
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
@@ -172,7 +172,7 @@ func files(t testing.TB, dir string) []string {
 		return err
 	})
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return out
 }
@@ -559,8 +559,8 @@ func TestUploadOfPolyglots(t *testing.T) {
 
 // segments names those of a JPEG: digits for APPn, c for comments, s for the scan, .
 // for others.
-func segments(t testing.TB, data []byte) string {
-	t.Helper()
+func segments(tb testing.TB, data []byte) string {
+	tb.Helper()
 	var out strings.Builder
 	for at := 2; at+4 <= len(data) && data[at] == 0xff; {
 		marker, size := data[at+1], int(data[at+2])<<8|int(data[at+3])

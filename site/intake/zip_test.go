@@ -22,21 +22,21 @@ import (
 )
 
 // zipOf packs files in the order of names.
-func zipOf(t testing.TB, files ...file) []byte {
-	t.Helper()
+func zipOf(tb testing.TB, files ...file) []byte {
+	tb.Helper()
 	var out bytes.Buffer
 	z := zip.NewWriter(&out)
 	for _, f := range files {
 		w, err := z.CreateHeader(&zip.FileHeader{Name: f.name, Method: f.method, Flags: f.flags})
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		if _, err := w.Write(f.data); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	if err := z.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return out.Bytes()
 }
@@ -128,14 +128,14 @@ func TestNamesAreNoPaths(t *testing.T) {
 }
 
 // hostileZIPs are ZIPs that a naive program would regret, with what is expected.
-func hostileZIPs(t testing.TB) map[string]struct {
+func hostileZIPs(tb testing.TB) map[string]struct {
 	data []byte
 	want error // of the ZIP, or else of its entries
 } {
-	t.Helper()
+	tb.Helper()
 	pic := slices.Concat([]byte("\xff\xd8\xff"), make([]byte, 200))
 	zeros := make([]byte, 10<<20)
-	plain := zipOf(t, packed("a.jpg", pic), packed("b.jpg", pic))
+	plain := zipOf(tb, packed("a.jpg", pic), packed("b.jpg", pic))
 	count := func(data []byte, n uint16) []byte { // lies in the end record
 		out := slices.Clone(data)
 		binary.LittleEndian.PutUint16(out[len(out)-12:], n)
@@ -146,10 +146,10 @@ func hostileZIPs(t testing.TB) map[string]struct {
 		want error
 	}
 	return map[string]hostile{
-		"10 MB of zeros":               {zipOf(t, packed("a.jpg", zeros)), ErrZIP},
-		"42: nested":                   {zipOf(t, packed("lib.zip", zipOf(t, packed("inner.zip", zipOf(t, packed("a.jpg", zeros)))))), nil},
-		"nested with a picture's name": {zipOf(t, packed("a.jpg", zipOf(t, packed("b.jpg", pic)))), nil},
-		"65 MB entry":                  {zipOf(t, file{name: "a.jpg", data: make([]byte, maxPicture+1)}), ErrTooLarge},
+		"10 MB of zeros":               {zipOf(tb, packed("a.jpg", zeros)), ErrZIP},
+		"42: nested":                   {zipOf(tb, packed("lib.zip", zipOf(tb, packed("inner.zip", zipOf(tb, packed("a.jpg", zeros)))))), nil},
+		"nested with a picture's name": {zipOf(tb, packed("a.jpg", zipOf(tb, packed("b.jpg", pic)))), nil},
+		"65 MB entry":                  {zipOf(tb, file{name: "a.jpg", data: make([]byte, maxPicture+1)}), ErrTooLarge},
 		"two entries, one body":        {overlapping(pic, 2, 0), ErrZIP},
 		"1000 entries, one body":       {overlapping(pic, 1000, 0), ErrZIP},
 		"bodies one byte apart":        {overlapping(pic, 3, 1), ErrZIP},
@@ -166,9 +166,9 @@ func hostileZIPs(t testing.TB) map[string]struct {
 		"zip64: packed 2^62 bytes":     {zip64Entry(pic, uint64(len(pic)), 1<<62), ErrZIP},
 		"more than it says":            {lyingSize(pic, 100), ErrZIP},
 		"less than it says":            {lyingSize(pic, 300), ErrZIP},
-		"encrypted":                    {zipOf(t, file{name: "a.jpg", data: pic, flags: 1}), ErrZIP},
+		"encrypted":                    {zipOf(tb, file{name: "a.jpg", data: pic, flags: 1}), ErrZIP},
 		"wrong checksum":               {corrupt(plain, []byte{0xff, 0xd8, 0xff}), ErrZIP},
-		"unknown method":               {method(zipOf(t, file{name: "a.jpg", data: pic}), 97), ErrZIP},
+		"unknown method":               {method(zipOf(tb, file{name: "a.jpg", data: pic}), 97), ErrZIP},
 		"truncated":                    {plain[:len(plain)-30], ErrZIP},
 		"truncated at the start":       {plain[40:], ErrZIP},
 		"end only":                     {plain[len(plain)-22:], ErrZIP},
@@ -372,14 +372,14 @@ func TestZIPLimits(t *testing.T) {
 }
 
 // manyDistinct has n pictures with long names in deep folders, and as many sidecars.
-func manyDistinct(t testing.TB, n int) []byte {
-	t.Helper()
+func manyDistinct(tb testing.TB, n int) []byte {
+	tb.Helper()
 	var files []file
 	for i := range n {
 		name := fmt.Sprintf("%s/%s-%04d.jpg", strings.Repeat("folder/", 20), strings.Repeat("n", 100), i)
 		files = append(files, packed(name, []byte("\xff\xd8\xff")), packed("__MACOSX/._"+name, []byte("sidecar")))
 	}
-	return zipOf(t, files...)
+	return zipOf(tb, files...)
 }
 
 const bombEnv = "KEEPWATCH_TEST_BOMB"
