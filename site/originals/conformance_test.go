@@ -1,9 +1,11 @@
 package originals_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"testing"
 
 	"github.com/johannesboyne/gofakes3"
@@ -40,7 +42,7 @@ func TestBoundedConforms(t *testing.T) {
 // The fake does not check signatures: make test-s3 runs the same against a server
 // that does.
 func TestS3ConformsOnFake(t *testing.T) {
-	setCredentials(t)
+	t.Parallel()
 	storetest.Run(t, func(t *testing.T) func() originals.Store {
 		t.Helper()
 		place := fakeS3(t, nil)
@@ -58,13 +60,15 @@ func mustNew(t *testing.T, place string) originals.Store {
 }
 
 // setCredentials also keeps the SDK away from files and machine roles.
-func setCredentials(t *testing.T) {
-	t.Helper()
-	t.Setenv("AWS_ACCESS_KEY_ID", "access")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret-of-the-test")
-	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
-	t.Setenv("AWS_CONFIG_FILE", "/nowhere")
-	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+func setCredentials() error {
+	var all error
+	for name, value := range map[string]string{
+		"AWS_ACCESS_KEY_ID": "access", "AWS_SECRET_ACCESS_KEY": "secret-of-the-test", "AWS_EC2_METADATA_DISABLED": "true",
+		"AWS_CONFIG_FILE": "/nowhere", "AWS_SHARED_CREDENTIALS_FILE": "/nowhere",
+	} {
+		all = errors.Join(all, os.Setenv(name, value))
+	}
+	return all
 }
 
 // fakeS3 starts a fake with an empty bucket; wrap may stand in front of it.

@@ -27,6 +27,10 @@ const crashSize = 200_000
 func TestMain(m *testing.M) {
 	where := os.Getenv(childEnv)
 	if where == "" {
+		if err := setCredentials(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 		os.Exit(m.Run())
 	}
 	if err := putForEver(where); err != nil {

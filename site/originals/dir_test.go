@@ -29,9 +29,9 @@ func newDir(t *testing.T) (*Dir, string) {
 	return d, dir
 }
 
-// picture returns bytes that a seed decides, and their name.
-func picture(seed byte, size int) (data []byte, content string) {
-	data = bytes.Repeat([]byte{seed}, size)
+// picture returns 100 bytes that a seed decides, and their name.
+func picture(seed byte) (data []byte, content string) {
+	data = bytes.Repeat([]byte{seed}, 100)
 	sum := sha256.Sum256(data)
 	return data, hex.EncodeToString(sum[:])
 }
@@ -56,7 +56,7 @@ func files(t *testing.T, dir string) []string {
 func TestLayout(t *testing.T) {
 	t.Parallel()
 	d, dir := newDir(t)
-	data, content := picture(1, 100)
+	data, content := picture(1)
 	if err := d.Put(t.Context(), content, bytes.NewReader(data)); err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestLayout(t *testing.T) {
 func TestFailedPutLeavesNothing(t *testing.T) {
 	t.Parallel()
 	d, dir := newDir(t)
-	data, content := picture(1, 100)
+	data, content := picture(1)
 	if err := d.Put(t.Context(), content, bytes.NewReader(data[:99])); !errors.Is(err, ErrContent) {
 		t.Errorf("got %v, want ErrContent", err)
 	}
@@ -96,7 +96,7 @@ func TestFailedPutLeavesNothing(t *testing.T) {
 func TestFolderRemoved(t *testing.T) {
 	t.Parallel()
 	d, dir := newDir(t)
-	data, content := picture(1, 100)
+	data, content := picture(1)
 	if err := os.Remove(filepath.Join(dir, content[:2])); err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestFolderRemoved(t *testing.T) {
 func TestNamesNeverBecomePaths(t *testing.T) {
 	t.Parallel()
 	d, dir := newDir(t)
-	data, other := picture(1, 100)
+	data, other := picture(1)
 	if err := d.Put(t.Context(), other, bytes.NewReader(data)); err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestOnlyFilesAreObjects(t *testing.T) {
 			return os.Symlink("/etc/hostname", filepath.Join(dir, content[:2], content+".jpg"))
 		},
 		"link to another object": func(dir, content string) error {
-			_, other := picture(1, 100)
+			_, other := picture(1)
 			return os.Symlink("../"+other[:2]+"/"+other+".jpg", filepath.Join(dir, content[:2], content+".jpg"))
 		},
 		"folder that is a link": func(dir, content string) error {
@@ -171,11 +171,11 @@ func TestOnlyFilesAreObjects(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d, dir := newDir(t)
-			data, other := picture(1, 100)
+			data, other := picture(1)
 			if err := d.Put(t.Context(), other, bytes.NewReader(data)); err != nil {
 				t.Fatal(err)
 			}
-			_, content := picture(2, 100)
+			_, content := picture(2)
 			if err := plant(dir, content); err != nil {
 				t.Fatal(err)
 			}
@@ -207,7 +207,7 @@ func TestFullIsTranslated(t *testing.T) {
 // Another machine writes the object while this one is told that it is not there.
 func TestOpenAsksAgain(t *testing.T) {
 	t.Parallel()
-	data, content := picture(3, 100)
+	data, content := picture(3)
 	for name, tt := range map[string]struct {
 		written time.Duration // after the start; 0: never
 		ctx     time.Duration // how long the caller waits; 0: for ever

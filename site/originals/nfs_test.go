@@ -20,6 +20,16 @@ import (
 // mountsEnv names two mounts of one directory, "/mnt/a:/mnt/b": make test-nfs sets it.
 const mountsEnv = "KEEPWATCH_TEST_MOUNTS"
 
+// onMount makes a folder on a mount; the mount goes as a whole.
+func onMount(t *testing.T, mount string) string {
+	t.Helper()
+	dir, err := os.MkdirTemp(mount, "store-") //nolint:usetesting // t.TempDir is not on the mount
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 func mounts(t *testing.T) (a, b string) {
 	t.Helper()
 	a, b, ok := strings.Cut(os.Getenv(mountsEnv), ":")
@@ -34,10 +44,7 @@ func TestMountsConform(t *testing.T) {
 	a, b := mounts(t)
 	storetest.Run(t, func(t *testing.T) func() originals.Store {
 		t.Helper()
-		dir, err := os.MkdirTemp(a, "store-")
-		if err != nil {
-			t.Fatal(err)
-		}
+		dir := onMount(t, a)
 		turn := 0
 		return func() originals.Store {
 			turn++
@@ -51,10 +58,7 @@ func TestMountsConform(t *testing.T) {
 func TestMountsSeeWhatOthersWrote(t *testing.T) {
 	t.Parallel()
 	a, b := mounts(t)
-	dir, err := os.MkdirTemp(a, "seen-")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := onMount(t, a)
 	one, two := mustNew(t, dir), mustNew(t, filepath.Join(b, filepath.Base(dir)))
 	var took []time.Duration
 	trapped := 0
@@ -97,7 +101,9 @@ const serverEnv = "KEEPWATCH_TEST_NFS_SERVER"
 
 // TestHardMountHangs: the server of a hard mount is gone. No caller waits longer than
 // the limits say, no more calls hang than there are places, and all is well when the
-// server is back. It runs alone: the server is everybody's.
+// server is back.
+//
+//nolint:paralleltest // the server is everybody's
 func TestHardMountHangs(t *testing.T) {
 	a, _ := mounts(t)
 	program := os.Getenv(serverEnv)
@@ -109,10 +115,7 @@ func TestHardMountHangs(t *testing.T) {
 			t.Fatalf("%s the server: %v\n%s", what, err, out)
 		}
 	}
-	dir, err := os.MkdirTemp(a, "hang-")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := onMount(t, a)
 	inner, err := originals.NewDir(dir)
 	if err != nil {
 		t.Fatal(err)

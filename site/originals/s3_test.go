@@ -49,7 +49,7 @@ func refuse(w http.ResponseWriter, status int, code string) {
 
 // What a server in trouble answers, and what becomes of it.
 func TestS3Faults(t *testing.T) {
-	setCredentials(t)
+	t.Parallel()
 	data, content := storetest.Make(1, 1000)
 	put := func(s originals.Store) error { return s.Put(t.Context(), content, bytes.NewReader(data)) }
 	open := func(s originals.Store) error { _, err := s.Open(t.Context(), content); return err }
@@ -116,7 +116,7 @@ func checkFault(t *testing.T, err, want error) {
 // The conditional put and its checksum are really sent; an object that is there
 // with another size is not taken for this one.
 func TestS3PutIsConditional(t *testing.T) {
-	setCredentials(t)
+	t.Parallel()
 	var header http.Header
 	place := fakeS3(t, func(fake http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -168,7 +168,7 @@ func (c *cutter) Write(p []byte) (int, error) {
 // A connection that breaks is opened anew where it broke; one that breaks always is
 // an error, never a short picture.
 func TestS3ReadGoesOn(t *testing.T) {
-	setCredentials(t)
+	t.Parallel()
 	data, content := storetest.Make(1, 600_000)
 	for _, keep := range []int{250_000, 0} {
 		t.Run(strconv.Itoa(keep), func(t *testing.T) {
@@ -213,7 +213,7 @@ func TestS3ReadGoesOn(t *testing.T) {
 
 // A jump costs one request from there; a read that goes on costs none.
 func TestS3AsksForRanges(t *testing.T) {
-	setCredentials(t)
+	t.Parallel()
 	const size = 2_000_000
 	data, content := storetest.Make(1, size)
 	var requests seen
@@ -253,7 +253,7 @@ func TestS3AsksForRanges(t *testing.T) {
 
 // A server that does not know ranges is not taken for one that does.
 func TestS3WithoutRanges(t *testing.T) {
-	setCredentials(t)
+	t.Parallel()
 	data, content := storetest.Make(1, 600_000)
 	s := mustNew(t, fakeS3(t, func(fake http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -277,9 +277,8 @@ func TestS3WithoutRanges(t *testing.T) {
 	}
 }
 
-// Not parallel: it counts what the process allocates.
+//nolint:paralleltest // it counts what the process allocates
 func TestS3ReadsWithoutHoldingTheObject(t *testing.T) {
-	setCredentials(t)
 	const size = 128 << 20
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", strconv.Itoa(size))
@@ -313,7 +312,7 @@ func TestS3ReadsWithoutHoldingTheObject(t *testing.T) {
 // A server that takes connections and says nothing holds nobody longer than they
 // want to wait.
 func TestS3Silence(t *testing.T) {
-	setCredentials(t)
+	t.Parallel()
 	silent := make(chan struct{})
 	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-silent }))
 	defer srv.Close()
@@ -328,7 +327,6 @@ func TestS3Silence(t *testing.T) {
 
 // Without credentials anywhere nothing is sent.
 func TestS3WithoutCredentials(t *testing.T) {
-	setCredentials(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
 	var requests seen

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -56,9 +57,7 @@ func Run(t *testing.T, fresh Fresh) {
 func Make(seed uint64, size int) (data []byte, content string) {
 	data = make([]byte, size)
 	var key [32]byte
-	for i := range 8 {
-		key[i] = byte(seed >> (8 * i))
-	}
+	binary.LittleEndian.PutUint64(key[:], seed)
 	_, _ = rand.NewChaCha8(key).Read(data) // it never fails
 	sum := sha256.Sum256(data)
 	return data, hex.EncodeToString(sum[:])
@@ -96,24 +95,11 @@ func mustList(t *testing.T, s originals.Store) []string {
 }
 
 func putOpenDelete(t *testing.T, open func() originals.Store) {
+	t.Helper()
 	one, two := open(), open()
 	for seed, size := range []int{0, 1, 4096, 3<<20 + 17} {
-		start := time.Now()
 		data, content := mustPut(t, one, uint64(seed), size)
-		o := mustOpen(t, two, content)
-		got, err := io.ReadAll(o)
-		if err != nil || !bytes.Equal(got, data) {
-			t.Errorf("size %d: read %d bytes, %v", size, len(got), err)
-		}
-		if o.Size != int64(size) || o.Mod.Location() != time.UTC || o.Mod.Before(start.Add(-time.Hour)) || o.Mod.After(start.Add(time.Hour)) {
-			t.Errorf("size %d: object says %d bytes, written %v", size, o.Size, o.Mod)
-		}
-		if err := o.Close(); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-		if _, err := o.Read(make([]byte, 1)); err == nil {
-			t.Error("a closed object can be read")
-		}
+		checkObject(t, mustOpen(t, two, content), data)
 		for range 2 { // deleting what is gone is no error
 			if err := two.Delete(t.Context(), content); err != nil {
 				t.Errorf("Delete: %v", err)
@@ -130,7 +116,26 @@ func putOpenDelete(t *testing.T, open func() originals.Store) {
 	}
 }
 
+// checkObject reads and closes an object that was just put.
+func checkObject(t *testing.T, o *originals.Object, data []byte) {
+	t.Helper()
+	got, err := io.ReadAll(o)
+	if err != nil || !bytes.Equal(got, data) {
+		t.Errorf("%d bytes: read %d, %v", len(data), len(got), err)
+	}
+	if o.Size != int64(len(data)) || o.Mod.Location() != time.UTC || time.Since(o.Mod).Abs() > time.Hour {
+		t.Errorf("%d bytes: the object says %d, written %v", len(data), o.Size, o.Mod)
+	}
+	if err := o.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	if _, err := o.Read(make([]byte, 1)); err == nil {
+		t.Error("a closed object can be read")
+	}
+}
+
 func putTwice(t *testing.T, open func() originals.Store) {
+	t.Helper()
 	s := open()
 	data, content := Make(1, 100_000)
 	var wg sync.WaitGroup
@@ -160,10 +165,11 @@ func putTwice(t *testing.T, open func() originals.Store) {
 	if err := errors.Join(s.Delete(t.Context(), content), s.Put(t.Context(), content, bytes.NewReader(data))); err != nil {
 		t.Fatal(err)
 	}
-	mustOpen(t, s, content).Close()
+	_ = mustOpen(t, s, content).Close()
 }
 
 func otherBytes(t *testing.T, open func() originals.Store) {
+	t.Helper()
 	s := open()
 	data, content := Make(1, 5000)
 	for name, wrong := range map[string][]byte{
@@ -194,6 +200,7 @@ type brokenSeeker struct {
 }
 
 func failingReader(t *testing.T, open func() originals.Store) {
+	t.Helper()
 	s := open()
 	data, content := Make(2, 100_000)
 	r := bytes.NewReader(data)
@@ -210,6 +217,7 @@ func failingReader(t *testing.T, open func() originals.Store) {
 }
 
 func contextOver(t *testing.T, open func() originals.Store) {
+	t.Helper()
 	s := open()
 	_, content := mustPut(t, s, 3, 1000)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -231,6 +239,7 @@ func contextOver(t *testing.T, open func() originals.Store) {
 }
 
 func ranges(t *testing.T, open func() originals.Store) {
+	t.Helper()
 	s := open()
 	const size = 600_000
 	data, content := mustPut(t, s, 5, size)
@@ -266,6 +275,7 @@ func ranges(t *testing.T, open func() originals.Store) {
 }
 
 func served(t *testing.T, open func() originals.Store) {
+	t.Helper()
 	s := open()
 	data, content := mustPut(t, s, 6, 300_000)
 	for header, want := range map[string]struct {
@@ -297,36 +307,20 @@ func served(t *testing.T, open func() originals.Store) {
 }
 
 func listPages(t *testing.T, open func() originals.Store) {
+	t.Helper()
 	s := open()
 	if list, err := s.List(t.Context(), "", 10); err != nil || len(list) != 0 {
 		t.Fatalf("an empty store lists %v, %v", list, err)
 	}
-	want, start := []string{}, time.Now()
+	want := []string{}
 	sizes := map[string]int64{}
-	for seed := range 25 {
-		_, content := mustPut(t, s, uint64(seed), seed+1)
-		want, sizes[content] = append(want, content), int64(seed+1)
+	for size := range 25 {
+		_, content := mustPut(t, s, uint64(size), size)
+		want, sizes[content] = append(want, content), int64(size)
 	}
 	slices.Sort(want)
 	for _, limit := range []int{1, 7, 25, 26, 5000} {
-		got, after := []string{}, ""
-		for {
-			page, err := s.List(t.Context(), after, limit)
-			if err != nil || len(page) > limit {
-				t.Fatalf("limit %d: %d objects, %v", limit, len(page), err)
-			}
-			for _, e := range page {
-				if e.Bytes != sizes[e.Content] || e.Mod.Location() != time.UTC || e.Mod.Before(start.Add(-time.Hour)) {
-					t.Errorf("entry %+v, want %d bytes", e, sizes[e.Content])
-				}
-				got = append(got, e.Content)
-			}
-			if len(page) < limit {
-				break
-			}
-			after = page[len(page)-1].Content
-		}
-		if diff := cmp.Diff(got, want); diff != "" {
+		if diff := cmp.Diff(pages(t, s, limit, sizes), want); diff != "" {
 			t.Errorf("limit %d (-got +want):\n%s", limit, diff)
 		}
 	}
@@ -339,7 +333,29 @@ func listPages(t *testing.T, open func() originals.Store) {
 	}
 }
 
+// pages lists everything, so many at once.
+func pages(t *testing.T, s originals.Store, limit int, sizes map[string]int64) []string {
+	t.Helper()
+	for out, after := []string{}, ""; ; {
+		page, err := s.List(t.Context(), after, limit)
+		if err != nil || len(page) > limit {
+			t.Fatalf("limit %d: %d objects, %v", limit, len(page), err)
+		}
+		for _, e := range page {
+			if e.Bytes != sizes[e.Content] || e.Mod.Location() != time.UTC || time.Since(e.Mod).Abs() > time.Hour {
+				t.Errorf("entry %+v, want %d bytes", e, sizes[e.Content])
+			}
+			out = append(out, e.Content)
+			after = e.Content
+		}
+		if len(page) < limit {
+			return out
+		}
+	}
+}
+
 func names(t *testing.T, open func() originals.Store) {
+	t.Helper()
 	s := open()
 	_, content := mustPut(t, s, 7, 100)
 	for _, name := range []string{
@@ -364,6 +380,7 @@ func names(t *testing.T, open func() originals.Store) {
 // A visitor who is being served when the object goes sees it whole, or an error:
 // never the half as a whole.
 func openThenDelete(t *testing.T, open func() originals.Store) {
+	t.Helper()
 	s := open()
 	data, content := mustPut(t, s, 8, 2<<20)
 	o := mustOpen(t, s, content)
@@ -382,6 +399,7 @@ func openThenDelete(t *testing.T, open func() originals.Store) {
 }
 
 func manyAtOnce(t *testing.T, open func() originals.Store) {
+	t.Helper()
 	var wg sync.WaitGroup
 	for worker := range 4 {
 		s := open()
@@ -412,6 +430,7 @@ func manyAtOnce(t *testing.T, open func() originals.Store) {
 }
 
 func check(t *testing.T, open func() originals.Store) {
+	t.Helper()
 	s := open()
 	for range 3 {
 		if err := s.Check(t.Context()); err != nil {
