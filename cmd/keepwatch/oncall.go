@@ -29,7 +29,10 @@ func (c *cli) oncallCommand() *cobra.Command {
 		Use: "oncall", Short: "Say who is on call: now, next, or at any time", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(c.oncallNow(), c.oncallNext(), c.oncallWho())
+	cmd.AddCommand(
+		c.oncallNow(), c.oncallNext(), c.oncallWho(),
+		c.oncallValidate(), c.oncallPreview(), c.oncallCalendar(), c.oncallHours(),
+	)
 	return cmd
 }
 
