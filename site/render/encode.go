@@ -29,16 +29,20 @@ func encodeStd(planes []plane.Plane, quality int) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// withProfile puts an ICC profile behind the first marker of a JPEG, in as many
-// segments as it needs (ICC.1:2022, annex B.4).
+// withProfile puts an ICC profile behind the first marker of a JPEG, and behind the
+// JFIF header if there is one, in as many segments as it needs (ICC.1:2022, annex B.4).
 func withProfile(file, icc []byte) []byte {
 	const name, most = "ICC_PROFILE\x00", 65535 - 2 - 14
 	if len(icc) == 0 || len(icc) > 255*most {
 		return file
 	}
+	at := 2
+	if file[3] == markAPP0 {
+		at += 2 + int(file[4])<<8 + int(file[5])
+	}
 	count := (len(icc) + most - 1) / most
 	out := make([]byte, 0, len(file)+len(icc)+count*18)
-	out = append(out, file[:2]...)
+	out = append(out, file[:at]...)
 	for i := range count {
 		part := icc[i*most : min((i+1)*most, len(icc))]
 		n := len(part) + 2 + 14
@@ -47,5 +51,5 @@ func withProfile(file, icc []byte) []byte {
 		out = append(out, byte(i+1), byte(count)) //nolint:gosec // at most 255
 		out = append(out, part...)
 	}
-	return append(out, file[2:]...)
+	return append(out, file[at:]...)
 }

@@ -16,7 +16,7 @@ const (
 	markSOF15                    = 0xcf
 	markRST0, markRST7           = 0xd0, 0xd7
 	markSOI, markEOI, markSOS    = 0xd8, 0xd9, 0xda
-	markAPP1, markAPP2           = 0xe1, 0xe2
+	markAPP0, markAPP1, markAPP2 = 0xe0, 0xe1, 0xe2
 	markAPP14                    = 0xee
 	markTEM                      = 0x01
 )

@@ -212,7 +212,10 @@ func TestRefuses(t *testing.T) {
 	good := file(t, scene(64, 64, image.YCbCrSubsampleRatio420))
 	tests := map[string][]byte{
 		"empty": nil, "text": []byte("<svg onload=alert(1)>"), "two bytes": good[:2],
-		"header only": good[:bytes.Index(good, []byte{0xff, markSOS})], "no first row": good[:len(good)/4],
+		"header only": good[:bytes.Index(good, []byte{0xff, markSOS})], "a quarter": good[:len(good)/4],
+	}
+	if Engine() != "go" {
+		delete(tests, "a quarter") // libjpeg-turbo shows parts of a row too
 	}
 	for name, data := range tests {
 		t.Run(name, func(t *testing.T) {

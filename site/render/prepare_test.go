@@ -165,15 +165,19 @@ func TestMasterOnDemand(t *testing.T) {
 			rd.Close()
 			synctest.Wait()
 		}
+		extra := 0 // an engine that decodes smaller at once reads the original again for the master
+		if Engine() != "go" {
+			extra = 1
+		}
 		get(640)
 		get(350)
 		get(1440)
-		if opened != 1 {
-			t.Errorf("opened %d times, want once", opened)
+		if opened != 1+extra {
+			t.Errorf("opened %d times, want %d", opened, 1+extra)
 		}
 		get(1920) // never encoded twice
-		if opened != 2 {
-			t.Errorf("opened %d times, want twice", opened)
+		if opened != 2+extra {
+			t.Errorf("opened %d times, want %d", opened, 2+extra)
 		}
 		r.cache.remove(p.master())
 		if err := r.cache.put(p.master(), []byte("no picture"), time.Now()); err != nil {
@@ -181,8 +185,8 @@ func TestMasterOnDemand(t *testing.T) {
 		}
 		get(800)
 		get(256)
-		if opened != 3 {
-			t.Errorf("opened %d times, want three times: the broken master was made anew", opened)
+		if opened != 3+2*extra {
+			t.Errorf("opened %d times, want %d: the broken master was made anew", opened, 3+2*extra)
 		}
 		if s := r.Stats(); s.Failed != 0 {
 			t.Errorf("%d failed", s.Failed)

@@ -46,6 +46,10 @@ func TestNothingButThePicture(t *testing.T) {
 		for mark, payload := range got {
 			switch mark {
 			case 0xdb, markSOF0, markDHT, markSOS:
+			case markAPP0: // of libjpeg-turbo: the version, and that a pixel is square
+				if !bytes.Equal(payload, []byte("JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00")) {
+					t.Errorf("edge %d: APP0 is %q", edge, payload)
+				}
 			case markAPP2:
 				if want := append([]byte("ICC_PROFILE\x00\x01\x01"), profile...); !bytes.Equal(payload, want) {
 					t.Errorf("edge %d: the profile is not the original's", edge)

@@ -166,7 +166,7 @@ func (r *Renderer) visitor(t *task, src source) {
 	r.renders.Add(1)
 	r.keep(t.key, data)
 	r.landed(t.flight, data)
-	if t.local || !src.larger() {
+	if t.local || !src.larger() || r.cache.has(t.picture.master()) {
 		return
 	}
 	// The next size of this picture should not need the original again.

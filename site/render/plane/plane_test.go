@@ -33,10 +33,11 @@ func slow(src Plane, s Shrink) []float64 {
 		for x := range s.W {
 			cx, cy := (float64(x)+0.5-s.OffX)*sx, (float64(y)+0.5-s.OffY)*sy
 			var sum, norm float64
-			for j := max(0, int(cy-3*sy)-1); j < min(src.H, int(cy+3*sy)+2); j++ {
-				wy := lanczos((float64(j) + 0.5 - cy) / max(sy, 1))
-				for i := max(0, int(cx-3*sx)-1); i < min(src.W, int(cx+3*sx)+2); i++ {
-					k := wy * lanczos((float64(i)+0.5-cx)/max(sx, 1))
+			rx, ry := lobes*max(sx, 1), lobes*max(sy, 1)
+			for j := max(0, int(cy-ry)-1); j < min(src.H, int(cy+ry)+2); j++ {
+				wy := Lanczos((float64(j) + 0.5 - cy) / max(sy, 1))
+				for i := max(0, int(cx-rx)-1); i < min(src.W, int(cx+rx)+2); i++ {
+					k := wy * Lanczos((float64(i)+0.5-cx)/max(sx, 1))
 					sum += k * float64(src.Pix[j*src.Stride+i])
 					norm += k
 				}

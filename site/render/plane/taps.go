@@ -30,7 +30,7 @@ func taps(n, m int, scale, off float64) []tap {
 		raw := raw[:last-first]
 		sum := 0.0
 		for k := range raw {
-			raw[k] = lanczos((float64(first+k) + 0.5 - centre) / stretch)
+			raw[k] = Lanczos((float64(first+k) + 0.5 - centre) / stretch)
 			sum += raw[k]
 		}
 		begin := len(store)
@@ -56,7 +56,8 @@ func fixed(out []int64, raw []float64, sum float64) []int64 {
 	return out
 }
 
-func lanczos(x float64) float64 {
+// Lanczos is the Lanczos3 window: the weight at a distance of x samples of ours.
+func Lanczos(x float64) float64 {
 	x = math.Abs(x)
 	if x < 1e-9 {
 		return 1
