@@ -317,7 +317,9 @@ func TestPhotosHints(t *testing.T) {
 		People: []gallery.Person{{First: "P", Last: "0"}}, Places: []gallery.Ref{{Name: "L0"}},
 	}
 	same(t, "hints", want, got, cmpopts.IgnoreFields(gallery.Person{}, "ID"),
-		cmp.FilterPath(func(p cmp.Path) bool { return strings.HasPrefix(p.GoString(), "{gallery.Hints}.Places") && p.Last().String() == ".ID" }, cmp.Ignore()))
+		cmp.FilterPath(func(p cmp.Path) bool {
+			return strings.HasPrefix(p.GoString(), "{gallery.Hints}.Places") && p.Last().String() == ".ID"
+		}, cmp.Ignore()))
 	if got, err := a.Hints(t.Context(), gallery.HintRequest{Writable: v.Writable(), Limit: 1}); err != nil || len(got.Watermarks) != 1 || got.Tags != nil {
 		t.Errorf("one without a photo: %+v, %v", got, err)
 	}

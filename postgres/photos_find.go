@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -17,32 +19,49 @@ const maxRows = 1000
 // conditions are switched off, and a plan for any arguments would be a slow one.
 const asPlanned = pgx.QueryExecModeCacheDescribe
 
-// What visitors may see, what they asked for, and which words they typed. A photo
-// fits a text when each word is in its own texts, or in the name of a person on
-// it, of a tag that the visitor holds, or of a place at or above its own. Names
-// are looked up each time, so a new name is found at once and an old one no more.
-const findPhotos = `
-WITH RECURSIVE below AS (
-    SELECT l.id
-    FROM place AS l
-    WHERE l.id = @below
-    UNION
-    SELECT l.id
-    FROM below AS b
-    JOIN place AS l ON l.parent_id = b.id
-), word AS (
-    SELECT w.n, w.q::tsquery AS q
+// What a visitor may see and has asked for, of whatever photos come before it.
+const visible = `
+        AND (NOT @deleted AND p.deleted IS NULL OR @deleted AND p.deleted IS NOT NULL)
+        AND EXISTS (SELECT FROM photo_tag AS x WHERE x.photo_id = p.id AND x.tag_id = ANY(@tags))
+        AND (@since::timestamp IS NULL OR p.wall >= @since)
+        AND (@until::timestamp IS NULL OR p.wall < @until)
+        AND (@location::bigint = 0 OR p.place_id = @location)
+        AND (@below::bigint[] IS NULL OR p.place_id = ANY(@below))
+        AND (@tag::bigint = 0 OR EXISTS (SELECT FROM photo_tag AS x WHERE x.photo_id = p.id AND x.tag_id = @tag))
+        AND (@new::boolean IS NULL OR p.is_new = @new)
+)`
+
+const allPhotos = `
+WITH found AS (
+    SELECT p.id, coalesce(p.taken, 'infinity') AS taken, p.wall
+    FROM photo AS p
+    WHERE true` + visible
+
+const photosOfPerson = `
+WITH found AS (
+    SELECT p.id, coalesce(p.taken, 'infinity') AS taken, p.wall
+    FROM photo_person AS s
+    JOIN photo AS p ON p.id = s.photo_id
+    WHERE s.person_id = @person` + visible
+
+// A photo fits a text when each word is in its own texts, or in the name of a
+// person on it, of a tag that the visitor holds, or of a place at or above its own.
+// Names are looked up each time, so a new name is found at once and an old one no
+// more. OFFSET keeps the planner to its index: it cannot guess how few places fit.
+const photosWithText = `
+WITH RECURSIVE word AS (
+    SELECT w.n::int, w.q::tsquery AS q
     FROM unnest(@words::text[]) WITH ORDINALITY AS w (q, n)
 ), region AS (
     SELECT w.n, l.id
     FROM word AS w
     JOIN place AS l ON l.words @@ w.q
     UNION
-    SELECT b.n, l.id
-    FROM region AS b
-    JOIN place AS l ON l.parent_id = b.id
+    SELECT r.n, l.id
+    FROM region AS r
+    JOIN place AS l ON l.parent_id = r.id
 ), hit AS (
-    SELECT w.n, p.id, ts_rank(p.words, w.q) AS score
+    SELECT w.n, p.id, 0.0 AS score
     FROM word AS w
     JOIN photo AS p ON p.words @@ w.q
     UNION ALL
@@ -51,9 +70,9 @@ WITH RECURSIVE below AS (
     JOIN person AS s ON s.words @@ w.q
     JOIN photo_person AS x ON x.person_id = s.id
     UNION ALL
-    SELECT b.n, p.id, 0.4
-    FROM region AS b
-    JOIN photo AS p ON p.place_id = b.id
+    SELECT r.n, h.id, 0.4
+    FROM region AS r
+    CROSS JOIN LATERAL (SELECT p.id FROM photo AS p WHERE p.place_id = r.id OFFSET 0) AS h
     UNION ALL
     SELECT w.n, x.photo_id, 0.4
     FROM word AS w
@@ -61,26 +80,17 @@ WITH RECURSIVE below AS (
     JOIN photo_tag AS x ON x.tag_id = g.id
     WHERE g.id = ANY(@tags)
 ), fit AS (
-    SELECT best.id, sum(best.score) AS score
-    FROM (SELECT id, n, max(score) AS score FROM hit GROUP BY id, n) AS best
-    GROUP BY best.id
-    HAVING count(*) = cardinality(@words::text[])
+    SELECT h.id, sum(h.score)::float8 AS score
+    FROM hit AS h
+    GROUP BY h.id
+    HAVING bit_or(1 << (h.n - 1)) = (1 << cardinality(@words::text[])) - 1
 ), found AS (
-    SELECT p.id, coalesce(p.taken, 'infinity') AS taken, p.wall
-    FROM photo AS p
-    WHERE (NOT @deleted AND p.deleted IS NULL OR @deleted AND p.deleted IS NOT NULL)
-        AND EXISTS (SELECT FROM photo_tag AS x WHERE x.photo_id = p.id AND x.tag_id = ANY(@tags))
-        AND (@since::timestamp IS NULL OR p.wall >= @since)
-        AND (@until::timestamp IS NULL OR p.wall < @until)
-        AND (@location::bigint = 0 OR p.place_id = @location)
-        AND (@below::bigint = 0 OR p.place_id IN (SELECT id FROM below))
-        AND (@person::bigint = 0 OR EXISTS (SELECT FROM photo_person AS x WHERE x.photo_id = p.id AND x.person_id = @person))
-        AND (@tag::bigint = 0 OR EXISTS (SELECT FROM photo_tag AS x WHERE x.photo_id = p.id AND x.tag_id = @tag))
-        AND (@new::boolean IS NULL OR p.is_new = @new)
-        AND (NOT @searching OR p.id IN (SELECT id FROM fit))
-)`
+    SELECT p.id, coalesce(p.taken, 'infinity') AS taken, p.wall, f.score + ts_rank(p.words, @any::text::tsquery) AS score
+    FROM fit AS f
+    JOIN photo AS p ON p.id = f.id
+    WHERE (@person::bigint = 0 OR EXISTS (SELECT FROM photo_person AS x WHERE x.photo_id = p.id AND x.person_id = @person))` + visible
 
-const sqlFindByTaken = findPhotos + `
+const orderByTaken = `
 SELECT f.id
 FROM found AS f
 WHERE @after::bigint = 0
@@ -88,7 +98,7 @@ WHERE @after::bigint = 0
 ORDER BY f.taken, f.id
 LIMIT @limit`
 
-const sqlFindNewest = findPhotos + `
+const orderNewest = `
 SELECT f.id
 FROM found AS f
 WHERE @after::bigint = 0
@@ -96,40 +106,61 @@ WHERE @after::bigint = 0
 ORDER BY f.wall DESC, f.id DESC
 LIMIT @limit`
 
-const sqlFindBest = findPhotos + `
+const orderBest = `
 SELECT f.id
 FROM found AS f
-LEFT JOIN fit ON fit.id = f.id
 WHERE @after::bigint = 0
-    OR (coalesce(fit.score, 0), f.wall, f.id) < (
-        SELECT coalesce(s.score, 0), a.wall, a.id
-        FROM photo AS a
-        LEFT JOIN fit AS s ON s.id = a.id
-        WHERE a.id = @after
-    )
-ORDER BY coalesce(fit.score, 0) DESC, f.wall DESC, f.id DESC
+    OR (f.score, f.wall, f.id) < (SELECT a.score, a.wall, a.id FROM found AS a WHERE a.id = @after)
+ORDER BY f.score DESC, f.wall DESC, f.id DESC
 LIMIT @limit`
 
-const sqlCountFound = findPhotos + `
+const countFound = `
 SELECT count(*)
 FROM found`
+
+const (
+	sqlAllByTaken    = allPhotos + orderByTaken
+	sqlAllNewest     = allPhotos + orderNewest
+	sqlAllCount      = allPhotos + countFound
+	sqlPersonByTaken = photosOfPerson + orderByTaken
+	sqlPersonNewest  = photosOfPerson + orderNewest
+	sqlPersonCount   = photosOfPerson + countFound
+	sqlTextByTaken   = photosWithText + orderByTaken
+	sqlTextNewest    = photosWithText + orderNewest
+	sqlTextBest      = photosWithText + orderBest
+	sqlTextCount     = photosWithText + countFound
+)
+
+// finder is the statements of one way to look for photos.
+type finder struct{ byTaken, newest, best, count string }
+
+func finderOf(f gallery.Filter) finder {
+	switch {
+	case f.Text != "":
+		return finder{sqlTextByTaken, sqlTextNewest, sqlTextBest, sqlTextCount}
+	case f.Person != 0: // without a text all match alike
+		return finder{sqlPersonByTaken, sqlPersonNewest, sqlPersonNewest, sqlPersonCount}
+	default:
+		return finder{sqlAllByTaken, sqlAllNewest, sqlAllNewest, sqlAllCount}
+	}
+}
 
 // Find implements [gallery.Photos].
 func (p Photos) Find(ctx context.Context, f gallery.Filter) ([]gallery.Photo, error) {
 	if len(f.Tags) == 0 {
 		return nil, nil
 	}
-	args, err := findArgs(f)
+	args, err := p.findArgs(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	sql := sqlFindByTaken
+	sql := finderOf(f).byTaken
 	switch f.Order {
 	case gallery.ByTaken:
 	case gallery.Newest:
-		sql = sqlFindNewest
+		sql = finderOf(f).newest
 	case gallery.Best:
-		sql = sqlFindBest
+		sql = finderOf(f).best
 	}
 	ids, err := column[int64](ctx, p.DB.pool, sql, asPlanned, args)
 	if err != nil {
@@ -149,26 +180,50 @@ func (p Photos) Count(ctx context.Context, f gallery.Filter) (int64, error) {
 	if len(f.Tags) == 0 {
 		return 0, nil
 	}
-	args, err := findArgs(f)
+	args, err := p.findArgs(ctx, f)
 	if err != nil {
 		return 0, err
 	}
-	counts, err := column[int64](ctx, p.DB.pool, sqlCountFound, asPlanned, args)
+	counts, err := column[int64](ctx, p.DB.pool, finderOf(f).count, asPlanned, args)
 	if err != nil {
 		return 0, fmt.Errorf("count photos: %w", err)
 	}
 	return counts[0], nil
 }
 
-func findArgs(f gallery.Filter) (pgx.NamedArgs, error) {
+const sqlPlacesBelow = `
+WITH RECURSIVE below AS (
+    SELECT l.id
+    FROM place AS l
+    WHERE l.id = @place
+    UNION
+    SELECT l.id
+    FROM below AS b
+    JOIN place AS l ON l.parent_id = b.id
+)
+SELECT b.id
+FROM below AS b
+ORDER BY b.id`
+
+func (p Photos) findArgs(ctx context.Context, f gallery.Filter) (pgx.NamedArgs, error) {
 	since, until, err := f.Span()
 	if err != nil {
 		return nil, err
 	}
+	if f.Tag != 0 && f.Text == "" && slices.Contains(f.Tags, f.Tag) { // then the photos on that tag are those asked for
+		f.Tags, f.Tag = []int64{f.Tag}, 0
+	}
+	var below []int64
+	if f.Below != 0 {
+		if below, err = column[int64](ctx, p.DB.pool, sqlPlacesBelow, pgx.NamedArgs{"place": f.Below}); err != nil {
+			return nil, fmt.Errorf("read places: %w", err)
+		}
+	}
+	words := prefixes(f.Text)
 	return pgx.NamedArgs{
-		"tags": f.Tags, "since": wall(since), "until": wall(until), "location": f.Location, "below": f.Below,
+		"tags": f.Tags, "since": wall(since), "until": wall(until), "location": f.Location, "below": below,
 		"person": f.Person, "tag": f.Tag, "new": f.New, "deleted": f.Deleted,
-		"searching": f.Text != "", "words": prefixes(f.Text), "after": f.After, "limit": rowLimit(f.Limit),
+		"words": words, "any": strings.Join(words, " | "), "after": f.After, "limit": rowLimit(f.Limit),
 	}, nil
 }
 

@@ -50,6 +50,9 @@ ALTER TABLE photo
 UPDATE photo
 SET words = setweight(to_tsvector('simple', title), 'A') || setweight(to_tsvector('simple', caption), 'B')
     || setweight(to_tsvector('simple', file_name), 'D');
+-- How many days and months there are: without it a browse page sorts all photos.
+CREATE STATISTICS photo_day ON (wall::date) FROM photo;
+CREATE STATISTICS photo_month ON (date_trunc('month', wall)) FROM photo;
 CREATE INDEX photo_wall ON photo (wall, id) WHERE deleted IS NULL;
 CREATE INDEX photo_place ON photo (place_id, wall);
 CREATE INDEX photo_new ON photo (id) WHERE is_new AND deleted IS NULL;
