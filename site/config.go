@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"keepwatch/site/intake"
 	"keepwatch/site/originals"
 	"keepwatch/site/render"
 )
@@ -22,6 +23,10 @@ type Config struct {
 	Originals string `yaml:"originals"`
 	// Cache is where rendered pictures are kept.
 	Cache render.Config `yaml:"cache"`
+	// Uploads is where pictures wait while they are read, and how much may come at once.
+	Uploads intake.Config `yaml:"uploads"`
+	// Views is the log of who looked at which picture.
+	Views ViewsConfig `yaml:"views"`
 	// PublicURL is the address people type. With https:// the login cookie is Secure and named
 	// __Host-token. Default: empty, which means plain HTTP. Example: https://photos.example.com.
 	PublicURL string `yaml:"public_url"`
@@ -33,7 +38,31 @@ type Config struct {
 	Drain *time.Duration `yaml:"drain"`
 }
 
+// ViewsConfig is the block `views` of the site: one row for each look at a large picture, with the
+// time and a salted hash of the address it came from.
+type ViewsConfig struct {
+	// Keep is how long a view is kept; 0s keeps no log at all. Default: 90 days. Range: 0s, or 1 day to 3650 days. Example: 30 days.
+	Keep *time.Duration `yaml:"keep"`
+}
+
+// SetDefaults fills in what is not set.
+func (c *ViewsConfig) SetDefaults() {
+	if c.Keep == nil {
+		keep := defaultKeep
+		c.Keep = &keep
+	}
+}
+
+// Validate reports every mistake; it expects defaults to be set.
+func (c *ViewsConfig) Validate(report func(path, msg string)) {
+	if k := *c.Keep; k != 0 && (k < day || k > 3650*day) {
+		report("keep", "is "+k.String()+"; give 0s, which keeps no log, or 1 day to 3650 days")
+	}
+}
+
 const (
+	day          = 24 * time.Hour
+	defaultKeep  = 90 * day
 	defaultDrain = time.Second
 	maxDrain     = 8 * time.Second // the whole program must stop within 10 s
 )
@@ -51,6 +80,8 @@ func (c *Config) SetDefaults() {
 		c.Drain = &drain
 	}
 	c.Cache.SetDefaults()
+	c.Uploads.SetDefaults()
+	c.Views.SetDefaults()
 }
 
 // Validate reports every mistake; it expects defaults to be set.
@@ -76,6 +107,8 @@ func (c *Config) Validate(report func(path, msg string)) {
 		report("drain", "is "+c.Drain.String()+"; give 0s to 8s, because the program must stop within 10 s")
 	}
 	c.Cache.Validate(func(path, msg string) { report("cache."+path, msg) })
+	c.Uploads.Validate(func(path, msg string) { report("uploads."+path, msg) })
+	c.Views.Validate(func(path, msg string) { report("views."+path, msg) })
 }
 
 // Take takes the address, so that a taken one can be refused before anything runs.

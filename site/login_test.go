@@ -165,7 +165,7 @@ func TestDoorAndStyle(t *testing.T) {
 			t.Errorf("policy %q", got)
 		}
 	}
-	css := b.get(http.MethodGet, b.pages.Style(), "")
+	css := b.get(http.MethodGet, "/assets/any/site.css", "")
 	if css.Code != 200 || !strings.Contains(css.Body.String(), "color-scheme") || css.Header().Get("Content-Type") != "text/css; charset=utf-8" {
 		t.Errorf("style: %d %v", css.Code, css.Header())
 	}

@@ -20,6 +20,7 @@ import (
 	"keepwatch/site/api"
 	"keepwatch/site/desk"
 	"keepwatch/site/gallery"
+	"keepwatch/site/intake"
 	"keepwatch/site/originals"
 	"keepwatch/site/pages"
 	"keepwatch/site/render"
@@ -42,6 +43,10 @@ type Site struct {
 	origin    string
 	trusted   []netip.Prefix
 	store     Store
+	desk      *desk.Desk
+	intake    *intake.Intake
+	owner     string // names this process in what it leaves behind when it is killed
+	views     *api.Views
 	originals originals.Store
 	render    *render.Renderer
 	log       *slog.Logger
@@ -80,7 +85,9 @@ func New(cfg Config, store Store, log *slog.Logger) (*Site, error) {
 	if s.render, err = render.New(cfg.Cache, render.Options{}, log); err != nil {
 		return nil, fmt.Errorf("site.cache: %w", err)
 	}
-	s.api = &api.API{Gate: s.gate, Render: s.render, Originals: s.originals, Writer: answer.Writer{Log: log}}
+	if err = s.serveWith(store); err != nil {
+		return nil, err
+	}
 	s.health = newHealth(s)
 	return s, nil
 }
@@ -111,7 +118,7 @@ func (s *Site) Handler() http.Handler {
 	if s.Around != nil {
 		routes = s.Around(mux) // directly around the mux: it reads the pattern that was matched
 	}
-	return s.protect(guard.Handler(routes))
+	return s.protect(guard.Handler(s.unknown(mux, routes)))
 }
 
 // protect sets what every answer carries and turns a panic into one failed
@@ -168,12 +175,17 @@ func (s *Site) Serve(ctx context.Context, ln net.Listener) error {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
+	s.recoverUploads(ctx)
 	s.log.Info("site listens", "address", ln.Addr().String())
 	background, stop := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx while draining
 	defer stop()
 	group, background := errgroup.WithContext(background)
 	group.Go(func() error { return s.render.Run(background) })
 	group.Go(func() error { return s.health.run(background) })
+	group.Go(func() error { return s.watch(background) })
+	if s.views != nil {
+		group.Go(func() error { return s.views.Run(background) })
+	}
 	group.Go(func() error {
 		if err := server.Serve(limit(ln, connections)); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve the site: %w", err)

@@ -8,18 +8,17 @@
 package site
 
 import (
-	"context"
-
-	"keepwatch/site/access"
 	"keepwatch/site/gallery"
 )
 
-// Store remembers everything the site must know.
+// Store remembers everything the site must know. postgres.Photos does.
 type Store interface {
-	access.Store
-
-	// Welcome tells what the site holds.
-	Welcome(ctx context.Context) (gallery.Welcome, error)
-	// Seed stores the whole seed in one transaction, unless its tag exists already.
-	Seed(ctx context.Context, s gallery.Seed) error
+	gallery.Keys
+	gallery.Photos
+	gallery.Places
+	gallery.Uploads
+	gallery.Views
+	gallery.Upkeep
+	gallery.Watcher
+	gallery.Founding
 }

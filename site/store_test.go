@@ -22,6 +22,8 @@ import (
 
 // memStore is a Store in memory; the real one is tested in package postgres.
 type memStore struct {
+	Store // nil: what these tests do not ask
+
 	mu     sync.Mutex
 	away   error
 	asked  int
@@ -118,6 +120,51 @@ func (m *memStore) Redeem(_ context.Context, r gallery.Redemption) (gallery.Gran
 	return g, nil
 }
 
+// Watch hears nothing.
+func (m *memStore) Watch(ctx context.Context, _ func(gallery.Change)) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// Stale has nothing to clean up.
+func (m *memStore) Stale(context.Context, string, time.Time, time.Time, int) ([]string, error) {
+	return nil, nil
+}
+
+// AddViews forgets them.
+func (m *memStore) AddViews(context.Context, []gallery.View) error { return nil }
+
+// DropViews has none.
+func (m *memStore) DropViews(context.Context, time.Time) error { return nil }
+
+// Tags knows none.
+func (m *memStore) Tags(context.Context, gallery.Asking) ([]gallery.TagFacts, error) {
+	leave, err := m.enter()
+	if err == nil {
+		leave()
+	}
+	return nil, err
+}
+
+// Count counts nothing: no photo is new.
+func (m *memStore) Count(context.Context, gallery.Filter) (int64, error) {
+	leave, err := m.enter()
+	if err == nil {
+		leave()
+	}
+	return 0, err
+}
+
+// Groups gives each photo a day of its own.
+func (m *memStore) Groups(ctx context.Context, g gallery.Grouping) ([]gallery.Group, error) {
+	photos, err := m.Find(ctx, gallery.Filter{Tags: g.Tags, Limit: len(m.photos)})
+	out := make([]gallery.Group, len(photos))
+	for i, p := range photos {
+		out[i] = gallery.Group{Key: p.Added.Format("2006-01-02"), Count: 1, Photo: p}
+	}
+	return out, err
+}
+
 func (m *memStore) Welcome(context.Context) (gallery.Welcome, error) {
 	leave, err := m.enter()
 	if err != nil {
@@ -177,6 +224,7 @@ func setup(tb testing.TB, change func(*Config)) *bundle {
 	dir := tb.TempDir()
 	cfg := Config{Originals: filepath.Join(dir, "originals")}
 	cfg.Cache.Dir = filepath.Join(dir, "cache")
+	cfg.Uploads.Dir = filepath.Join(dir, "uploads")
 	cfg.SetDefaults()
 	if change != nil {
 		change(&cfg)

@@ -15,6 +15,9 @@ import (
 
 	"keepwatch/site/access"
 	"keepwatch/site/gallery"
+	"keepwatch/site/guard"
+	"keepwatch/site/intake"
+	"keepwatch/site/originals"
 	"keepwatch/site/render"
 )
 
@@ -30,6 +33,9 @@ var (
 	ErrSize   = errors.New("this size is not offered; use 192, 256, 350, 450, 640, 800, 1024, 1280, 1440, 1600, 1920, or 0 for the original")
 	ErrVerb   = errors.New("give exactly one of rc, new and del")
 	ErrForm   = errors.New("the form cannot be read")
+	ErrJSON   = errors.New("the body must be one JSON object, with the fields that this address knows")
+	ErrBody   = errors.New("the request is too large")
+	ErrMethod = errors.New("this address does not know this method")
 	ErrNoPage = errors.New("there is nothing at this address")
 	ErrServer = errors.New("the site made a mistake; it has been noted")
 )
@@ -45,22 +51,53 @@ type Answer struct {
 var answers = []Answer{ //nolint:gochecknoglobals // a constant table
 	{gallery.ErrForbidden, http.StatusForbidden, "forbidden"},
 	{gallery.ErrCode, http.StatusForbidden, "code"},
+	{gallery.ErrNotFound, http.StatusNotFound, "not_found"},
 	{gallery.ErrTaken, http.StatusConflict, "taken"},
 	{gallery.ErrBeingRemoved, http.StatusServiceUnavailable, "being_removed"},
 	{ErrPath, http.StatusBadRequest, "path"},
 	{ErrSize, http.StatusBadRequest, "size"},
 	{ErrVerb, http.StatusBadRequest, "verb"},
 	{ErrForm, http.StatusBadRequest, "form"},
+	{ErrJSON, http.StatusBadRequest, "json"},
+	{ErrBody, http.StatusRequestEntityTooLarge, "too_large"},
+	{ErrMethod, http.StatusMethodNotAllowed, "method"},
 	{access.ErrTokens, http.StatusBadRequest, "cookie"},
 	{ErrNoPage, http.StatusNotFound, "not_found"},
 	{access.ErrAway, http.StatusServiceUnavailable, "away"},
 	{render.ErrBusy, http.StatusServiceUnavailable, "busy"},
 	{render.ErrNotPicture, http.StatusUnsupportedMediaType, "not_a_picture"},
 	{render.ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large"},
+	{intake.ErrNotPicture, http.StatusUnsupportedMediaType, "not_a_picture"},
+	{intake.ErrZIP, http.StatusUnsupportedMediaType, "zip"},
+	{intake.ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large"},
+	{intake.ErrFull, http.StatusInsufficientStorage, "full"},
+	{intake.ErrBusy, http.StatusServiceUnavailable, "busy"},
+	{originals.ErrFull, http.StatusInsufficientStorage, "full"},
+	{originals.ErrSlow, http.StatusServiceUnavailable, "slow"},
 }
+
+// Told is an error that brings its own sentence for the visitor.
+type Told struct {
+	Err  error // decides the status
+	Text string
+}
+
+// Error is the sentence.
+func (t Told) Error() string { return t.Text }
+
+// Unwrap returns what decides the status.
+func (t Told) Unwrap() error { return t.Err }
 
 // Explain turns an error into what a visitor may see.
 func Explain(err error) Answer {
+	if told, ok := errors.AsType[Told](err); ok {
+		a := Explain(told.Err)
+		a.Err = told
+		return a
+	}
+	if refusal, ok := errors.AsType[*guard.Refusal](err); ok {
+		return Answer{Err: refusal, Status: refusal.Status, Code: refusal.Code}
+	}
 	if _, ok := errors.AsType[access.LimitedError](err); ok {
 		return Answer{Err: err, Status: http.StatusTooManyRequests, Code: "limited"}
 	}
@@ -95,12 +132,25 @@ func (a Writer) Note(r *http.Request, err error) {
 
 // SetRetry tells when to come back, where that makes sense.
 func SetRetry(w http.ResponseWriter, err error, status int) {
-	if limited, ok := errors.AsType[access.LimitedError](err); ok {
-		seconds := int((limited.Wait + time.Second - 1) / time.Second)
-		w.Header().Set("Retry-After", strconv.Itoa(max(seconds, 1)))
+	if wait := waitOf(err); wait > 0 {
+		w.Header().Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
 	} else if status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
 	}
+}
+
+// waitOf is how long an error asks to wait; 0 when it does not say.
+func waitOf(err error) time.Duration {
+	if limited, ok := errors.AsType[access.LimitedError](err); ok {
+		return max(limited.Wait, time.Second)
+	}
+	if refusal, ok := errors.AsType[*guard.Refusal](err); ok {
+		return max(refusal.Wait, time.Second)
+	}
+	if busy, ok := errors.AsType[*render.BusyError](err); ok {
+		return max(busy.After, time.Second)
+	}
+	return 0
 }
 
 type errorBody struct {

@@ -3,22 +3,19 @@ package api
 import (
 	"mime"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
 	"keepwatch/site/answer"
 	"keepwatch/site/gallery"
 	"keepwatch/site/picture"
+	"keepwatch/site/render"
 )
 
 const (
 	defaultEdge = 1024
 	forever     = "private, max-age=31536000, immutable"
 )
-
-// edges are the sizes that are made; each other number would be a file of its own.
-var edges = []int{192, 256, 350, 450, 640, 800, 1024, 1280, 1440, 1600, 1920} //nolint:gochecknoglobals // a constant table
 
 // parseImage reads what follows /img/: {size}/{id}[.jpg] or {id}[.jpg].
 func parseImage(rest string) (edge int, id int64, err error) {
@@ -40,45 +37,65 @@ func parseImage(rest string) (edge int, id int64, err error) {
 	if err != nil {
 		return 0, 0, answer.ErrPath
 	}
-	if edge != picture.Original && !slices.Contains(edges, edge) {
+	if edge != picture.Original && !render.Allowed(edge) {
 		return 0, 0, answer.ErrSize
 	}
 	return edge, int64(n), nil
 }
 
-// image serves renditions and originals.
+// image serves renditions and originals at the original's addresses.
 func (a *API) image(w http.ResponseWriter, r *http.Request) {
+	edge, id, err := parseImage(r.PathValue("rest"))
+	a.serveImage(w, r, a.Writer, wanted{edge: edge, id: id, err: err})
+}
+
+// imageTidy serves them under /api/v1.
+func (a *API) imageTidy(w http.ResponseWriter, r *http.Request) {
+	edge, id, err := parseImage(r.PathValue("size") + "/" + r.PathValue("id"))
+	a.serveImage(w, r, a.tidyWriter(), wanted{edge: edge, id: id, err: err})
+}
+
+// wanted is what an address asks for, or why it asks for nothing.
+type wanted struct {
+	edge int
+	id   int64
+	err  error
+}
+
+func (a *API) serveImage(w http.ResponseWriter, r *http.Request, out answer.Writer, want wanted) {
 	h := w.Header()
 	h.Set("Vary", "Cookie")
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
-	edge, id, err := parseImage(r.PathValue("rest"))
-	if err != nil {
-		a.Writer.Fail(w, r, err)
+	if want.err != nil {
+		out.Fail(w, r, want.err)
 		return
 	}
-	photo, err := a.allowed(r, id, edge)
+	photo, err := a.allowed(r, want.id, want.edge)
 	if err != nil {
-		a.Writer.Fail(w, r, err)
+		out.Fail(w, r, err)
 		return
 	}
-	tag := `"` + picture.Key(photo, edge) + `"`
+	tag := `"` + picture.Key(photo, want.edge) + `"`
 	h.Set("ETag", tag)
 	h.Set("Cache-Control", "private, no-cache")
 	if r.URL.Query().Get("v") == picture.Version(photo) {
 		h.Set("Cache-Control", forever)
 	}
 	if matches(r.Header.Get("If-None-Match"), tag) {
+		a.seen(r, photo.ID, want.edge)
 		w.WriteHeader(http.StatusNotModified) // before anything is opened or rendered
 		return
 	}
-	if edge == picture.Original {
+	if want.edge == picture.Original {
 		err = a.serveOriginal(w, r, photo)
 	} else {
-		err = a.serveRendition(w, r, photo, edge)
+		err = a.serveRendition(w, r, photo, want.edge)
 	}
 	if err != nil {
-		a.Writer.Fail(w, r, err)
+		out.Fail(w, r, err)
+		return
 	}
+	a.seen(r, photo.ID, want.edge)
 }
 
 // allowed returns the photo when the visitor may have it at this size. That it
@@ -88,24 +105,11 @@ func (a *API) allowed(r *http.Request, id int64, edge int) (gallery.Photo, error
 	if err != nil {
 		return gallery.Photo{}, err
 	}
-	if !v.Known() {
-		return gallery.Photo{}, gallery.ErrForbidden
+	photo, err := a.Desk.Photo(r.Context(), v, id)
+	if err == nil && edge == picture.Original && !gallery.MayDownload(v, photo) {
+		err = gallery.ErrForbidden
 	}
-	photo, err := a.Gate.Photo(r.Context(), id)
-	if err != nil {
-		return gallery.Photo{}, err
-	}
-	need := gallery.Read
-	if edge == picture.Original {
-		need = gallery.Download
-	}
-	if !photo.Deleted.IsZero() {
-		need = gallery.Write // only those who can undo it
-	}
-	if photo.ID == 0 || v.On(photo.TagIDs()) < need {
-		return gallery.Photo{}, gallery.ErrForbidden
-	}
-	return photo, nil
+	return photo, err
 }
 
 func (a *API) serveRendition(w http.ResponseWriter, r *http.Request, photo gallery.Photo, edge int) error {
