@@ -118,7 +118,7 @@ func (c RotationConfig) Rotation(name string, holidays Holidays) Rotation {
 		Name: name, Zone: c.TimeZone, Fallback: c.Fallback,
 		hour: c.Handoff.Hour, minute: c.Handoff.Minute,
 		first: c.base().first(), turnDays: c.Every.Days,
-		overrides: flatten(c.Overrides, c.TimeZone),
+		overrides: flatten(covers(c.Overrides, c.TimeZone)),
 	}
 	all := []LayerConfig{}
 	if len(c.People) > 0 {
@@ -161,15 +161,23 @@ func (c LayerConfig) build(holidays Holidays) layer {
 	return l
 }
 
+// covers turns overrides of the file into instants.
+func covers(list []OverrideConfig, zone *time.Location) []override {
+	var all []override
+	for _, o := range list {
+		all = append(all, override{from: o.From.In(zone), to: o.To.In(zone), person: o.Person})
+	}
+	return all
+}
+
 // flatten cuts overrides, of which the last in the list wins, into pieces that do
 // not overlap, in order of time, and merges pieces that touch and agree. Then
 // finding one is a binary search.
-func flatten(list []OverrideConfig, zone *time.Location) []override {
+func flatten(list []override) []override {
 	var all []override
 	var edges []time.Time
-	for _, o := range list {
-		p := override{from: o.From.In(zone), to: o.To.In(zone), person: o.Person}
-		if p.from.Before(p.to) { // one that lies wholly in a gap covers nothing
+	for _, p := range list {
+		if p.from.Before(p.to) { // one that lies wholly in a gap of the clock covers nothing
 			all = append(all, p)
 			edges = append(edges, p.from, p.to)
 		}
