@@ -3,6 +3,7 @@ package pages
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"keepwatch/site/gallery"
@@ -71,6 +72,15 @@ func (p *Pages) showAccess(v visit, status int, message string) error {
 			page.Seen = append(page.Seen, s)
 		}
 	}
+	slices.SortStableFunc(page.Share, func(a, b toggle) int { // the visitor's own first
+		switch {
+		case a.On == b.On:
+			return 0
+		case a.On:
+			return -1
+		}
+		return 1
+	})
 	p.show(v.w, "access", status, page)
 	return nil
 }

@@ -38,7 +38,7 @@ type photoImage struct {
 	Sizes         string
 	Width, Height int
 	Alt           string
-	Shape         string // "wide", "tall" or "small": how it fills its box
+	Shape         string // "wide", "even", "tall" or "small": how it fills its box
 	Eager         bool   // it is seen first
 }
 
@@ -54,7 +54,10 @@ func imageOf(p gallery.Photo, edges []int, sizes string) photoImage {
 		img.Set = append(img.Set, candidate{URL: picture.Address(p, edge), Width: w})
 		img.Width, img.Height = w, h
 	}
-	if img.Height > img.Width {
+	switch {
+	case 10*img.Width < 13*img.Height && img.Width >= img.Height:
+		img.Shape = "even"
+	case img.Height > img.Width:
 		img.Shape = "tall"
 		img.Sizes = fmt.Sprintf("calc(%s * %.3f)", sizes, float64(img.Width)/float64(img.Height))
 	}
@@ -63,7 +66,7 @@ func imageOf(p gallery.Photo, edges []int, sizes string) photoImage {
 
 // largeOf is a picture for the large box; see .frame in the style sheet.
 func largeOf(p gallery.Photo) photoImage {
-	img := imageOf(p, largeEdges, "min(100vw, 100vh)")
+	img := imageOf(p, largeEdges, "min(100vw, 130vh)")
 	if max(img.Width, img.Height) < fitsEvery {
 		img.Shape = "small"
 	}
