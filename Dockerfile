@@ -1,12 +1,16 @@
 # Two stages: build a static binary, ship it on a small Debian with nothing else.
 # The image brings no Postgres: give it one with DATABASE_URL (see deploy/compose.yaml).
+# The JPEG engine is libjpeg-turbo, linked statically: about 210 kB, and nothing to
+# install in the second stage. Without the tag it is Go's own, three times slower.
 FROM golang:1.26-bookworm AS build
+RUN apt-get update && apt-get install -y --no-install-recommends libturbojpeg0-dev libjpeg62-turbo-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG VERSION=dev
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /keepwatch ./cmd/keepwatch
+RUN CGO_ENABLED=1 go build -trimpath -tags turbojpeg,netgo,osusergo \
+    -ldflags "-s -w -linkmode external -extldflags '-static' -X main.version=${VERSION}" -o /keepwatch ./cmd/keepwatch
 
 FROM debian:bookworm-slim
 RUN groupadd --system --gid 10001 keepwatch \

@@ -13,6 +13,7 @@ import (
 	"keepwatch/site/gallery"
 	"keepwatch/site/originals"
 	"keepwatch/site/picture"
+	"keepwatch/site/render"
 )
 
 const (
@@ -57,7 +58,7 @@ func (s *Site) Init(ctx context.Context) (code string, err error) {
 // when they are asked for.
 func (s *Site) warm(ctx context.Context, photos []gallery.Photo) {
 	for _, p := range photos {
-		rd, err := s.render.Get(ctx, picture.Of(p, s.originals), warmEdge)
+		rd, err := s.render.Get(ctx, picture.Of(p, s.originals), warmEdge, render.Stranger)
 		if err != nil {
 			s.log.Warn("sample picture not rendered", "content", p.Content, "err", err)
 			continue
