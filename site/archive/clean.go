@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -32,8 +33,6 @@ const (
 type Clean struct {
 	Store     gallery.Upkeep
 	Originals originals.Store
-	// Owner names this process among those that upload and clean; see gallery.Uploads.
-	Owner string
 	// Grace is how old an original must be that no photo names. Default 24 h: longer
 	// than any upload. At least what clocks may differ.
 	Grace time.Duration
@@ -69,8 +68,10 @@ func (c Clean) Run(ctx context.Context, now time.Time) (CleanReport, error) {
 	if dry.Orphans > tooManyFloor && dry.Orphans*tooManyShare > dry.Looked && !c.Force {
 		return CleanReport{Looked: dry.Looked}, ErrTooMany
 	}
-	r := remover{Clean: c, report: CleanReport{Looked: dry.Looked}}
-	err = errors.Join(r.purge(ctx, now), r.stale(ctx, now), r.orphans(ctx, now))
+	// A name of its own for each run: the notes of uploads under the name of a process
+	// that lives are not to be touched.
+	r := remover{Clean: c, owner: "clean-" + rand.Text(), now: now, start: time.Now(), report: CleanReport{Looked: dry.Looked}}
+	err = errors.Join(r.purge(ctx), r.stale(ctx), r.orphans(ctx))
 	return r.report, err
 }
 
@@ -147,14 +148,22 @@ func keys(m map[string]int64) []string {
 type remover struct {
 	Clean
 
-	report CleanReport
-	failed error // of single files
+	owner      string
+	now, start time.Time // now is the caller's, start the clock's
+	report     CleanReport
+	failed     error // of single files
 }
 
-func (r *remover) purge(ctx context.Context, now time.Time) error {
+// stamp returns the instant of a mark, for the database and for us.
+func (r *remover) stamp() (at, marked time.Time) {
+	marked = time.Now()
+	return r.now.Add(marked.Sub(r.start)).UTC(), marked
+}
+
+func (r *remover) purge(ctx context.Context) error {
 	for {
-		marked := time.Now()
-		photos, contents, err := r.Store.Purge(ctx, now.Add(-r.Deleted), marked.UTC(), r.Owner, cleanPage)
+		at, marked := r.stamp()
+		photos, contents, err := r.Store.Purge(ctx, r.now.Add(-r.Deleted), at, r.owner, cleanPage)
 		if err != nil {
 			return fmt.Errorf("remove deleted photos: %w", err)
 		}
@@ -170,11 +179,11 @@ func (r *remover) purge(ctx context.Context, now time.Time) error {
 	}
 }
 
-func (r *remover) stale(ctx context.Context, now time.Time) error {
+func (r *remover) stale(ctx context.Context) error {
 	seen := map[string]bool{}
 	for {
-		marked := time.Now()
-		contents, err := r.Store.Stale(ctx, r.Owner, now.Add(-r.Stale), marked.UTC(), cleanPage)
+		at, marked := r.stamp()
+		contents, err := r.Store.Stale(ctx, r.owner, r.now.Add(-r.Stale), at, cleanPage)
 		if err != nil {
 			return fmt.Errorf("look for unfinished uploads: %w", err)
 		}
@@ -196,11 +205,11 @@ func (r *remover) stale(ctx context.Context, now time.Time) error {
 	}
 }
 
-func (r *remover) orphans(ctx context.Context, now time.Time) error {
+func (r *remover) orphans(ctx context.Context) error {
 	var looked int64
-	err := r.pages(ctx, now, &looked, func(old map[string]int64) error {
-		marked := time.Now()
-		contents, err := r.Store.Unnamed(ctx, keys(old), r.Owner, marked.UTC())
+	err := r.pages(ctx, r.now, &looked, func(old map[string]int64) error {
+		at, marked := r.stamp()
+		contents, err := r.Store.Unnamed(ctx, keys(old), r.owner, at)
 		if err != nil {
 			return fmt.Errorf("look for originals without a photo: %w", err)
 		}
@@ -219,7 +228,7 @@ func (r *remover) orphans(ctx context.Context, now time.Time) error {
 // remove removes one original that was marked at an instant. size is -1 when it is
 // not known. Only an error that the next file would meet too is returned.
 func (r *remover) remove(ctx context.Context, content string, size int64, marked time.Time) error {
-	size, err := removeMarked(ctx, r.Store, r.Originals, r.Owner, content, size, marked)
+	size, err := removeMarked(ctx, r.Store, r.Originals, r.owner, content, size, marked)
 	switch {
 	case err == nil && size >= 0:
 		r.report.Files++
@@ -282,9 +291,12 @@ func removeMarked(ctx context.Context, store marks, files originals.Store, owner
 // between file and row, and its removals that did not end. Call it once at the start,
 // before the process takes uploads; no other process may have the same name. It
 // returns how many files it removed. Photos that were stored are not touched.
-func Recover(ctx context.Context, store gallery.Upkeep, files originals.Store, owner string) (int, error) {
-	r := remover{Clean: Clean{Store: store, Originals: files, Owner: owner}}
-	// Nothing was written before the year 1: only what this owner left.
-	err := r.stale(ctx, time.Time{}.Add(r.Stale))
+func Recover(ctx context.Context, store gallery.Upkeep, files originals.Store, owner string, now time.Time) (int, error) {
+	if owner == "" {
+		return 0, errors.New("a process needs a name to find what it left")
+	}
+	r := remover{Clean: Clean{Store: store, Originals: files}, owner: owner, now: now, start: time.Now()}
+	r.Stale = now.Sub(time.Time{}) // nobody else's notes: none is centuries old
+	err := r.stale(ctx)
 	return int(r.report.Files), err
 }

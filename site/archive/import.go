@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"path"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -47,8 +49,6 @@ type Import struct {
 	Dir       string
 	Store     Store
 	Originals originals.Store
-	// Owner names this process among those that upload; see gallery.Uploads.
-	Owner string
 	// SkipBroken brings in what can be, and reports the rest.
 	SkipBroken bool
 	// DryRun checks everything and stores nothing; Store and Originals may be nil.
@@ -57,6 +57,8 @@ type Import struct {
 	EXIF func(ctx context.Context, r io.ReadSeeker) (gallery.FromFile, error)
 	// Progress is called after each photo of the step, never twice at once; nil is silent.
 	Progress func(step Step, done, total int)
+
+	owner string // of this run; see gallery.Uploads
 }
 
 // Step is a part of an import.
@@ -128,6 +130,7 @@ func (i Import) Run(ctx context.Context) (ImportReport, error) {
 	if i.DryRun {
 		return report, nil
 	}
+	i.owner = "import-" + rand.Text()
 	if err := i.storePhotos(ctx, root, table, &report); err != nil {
 		return report, err
 	}
@@ -168,7 +171,8 @@ func (i Import) checkPictures(ctx context.Context, root *os.Root, table io.ReadS
 // openPicture opens the picture of a photo and reads its head. why says what is
 // wrong with the picture; then nothing is open.
 func openPicture(root *os.Root, id int64) (f *os.File, head render.Header, why string, err error) {
-	f, err = root.Open(pictureName(id))
+	// Not to block on a named pipe that somebody put there.
+	f, err = root.OpenFile(pictureName(id), os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, head, "there is no file " + pictureName(id), nil
 	}
@@ -302,7 +306,7 @@ func (i Import) storePhoto(ctx context.Context, root *os.Root, p row) (stored bo
 	err = i.Originals.Put(ctx, content, f)
 	if err == nil {
 		stored, err = i.Store.ImportPhoto(ctx, gallery.ImportedPhoto{
-			Photo: photo, Tags: p.tags, People: p.people, Places: p.places, Owner: i.Owner, Now: now,
+			Photo: photo, Tags: p.tags, People: p.people, Places: p.places, Owner: i.owner, Now: now,
 		})
 	}
 	if err != nil {
@@ -332,7 +336,7 @@ func (i Import) complete(ctx context.Context, p row, f *os.File, head render.Hea
 // intend announces the file; it waits while the same content is being removed.
 func (i Import) intend(ctx context.Context, content string) error {
 	for try := 1; ; try++ {
-		err := i.Store.Intend(ctx, content, i.Owner, time.Now().UTC())
+		err := i.Store.Intend(ctx, content, i.owner, time.Now().UTC())
 		if !errors.Is(err, gallery.ErrBeingRemoved) || try == removeTries {
 			return err
 		}
@@ -349,14 +353,14 @@ func (i Import) intend(ctx context.Context, content string) error {
 func (i Import) forget(ctx context.Context, content string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), forgetTime)
 	defer cancel()
-	orphan, err := i.Store.Forget(ctx, content, i.Owner, time.Now().UTC())
+	orphan, err := i.Store.Forget(ctx, content, i.owner, time.Now().UTC())
 	if err != nil || !orphan {
 		return err
 	}
 	if err := i.Originals.Delete(ctx, content); err != nil {
 		return err
 	}
-	return i.Store.Removed(ctx, content, i.Owner)
+	return i.Store.Removed(ctx, content, i.owner)
 }
 
 func (i Import) storeCodes(ctx context.Context, codes []codeRow, report *ImportReport) error {

@@ -141,7 +141,7 @@ func readRow(l line, fields []field, mistakes *MistakesError) (row, bool) {
 			}
 		}
 	}
-	if (p.photo.Position.Lat == nil) != (p.photo.Position.Lon == nil) {
+	if (l.cells["lat"] == "") != (l.cells["lon"] == "") {
 		wrong("lat", errors.New("lat and lon belong together; write both or none"))
 	}
 	if p.photo.FileName == "" {

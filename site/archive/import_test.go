@@ -1,0 +1,448 @@
+package archive_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"keepwatch/postgres"
+	"keepwatch/postgres/pgtest"
+	"keepwatch/site/archive"
+	"keepwatch/site/gallery"
+	"keepwatch/site/originals"
+)
+
+// bundle is an old site to import, and a new one.
+type bundle struct {
+	dir   string // of the old site
+	db    postgres.Photos
+	files originals.Store
+}
+
+func setup(t *testing.T) *bundle {
+	t.Helper()
+	files, err := originals.New(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &bundle{dir: t.TempDir(), db: postgres.Photos{DB: pgtest.New(t)}, files: files}
+}
+
+func (b *bundle) run(t *testing.T, change ...func(*archive.Import)) (archive.ImportReport, error) {
+	t.Helper()
+	i := archive.Import{Dir: b.dir, Store: b.db, Originals: b.files}
+	for _, c := range change {
+		c(&i)
+	}
+	return i.Run(t.Context())
+}
+
+func write(t *testing.T, dir, name string, data []byte) {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, data, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// picture draws a JPEG that only its seed looks like.
+func picture(t *testing.T, seed, w, h int) []byte {
+	t.Helper()
+	img := image.NewGray(image.Rect(0, 0, w, h))
+	for i := range img.Pix {
+		img.Pix[i] = color.Gray{Y: uint8(i*7 + seed*31)}.Y
+	}
+	var out bytes.Buffer
+	if err := jpeg.Encode(&out, img, nil); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// old puts pictures where the old site had them.
+func (b *bundle) old(t *testing.T, ids ...int) {
+	t.Helper()
+	for _, id := range ids {
+		write(t, b.dir, fmt.Sprintf("%d/%d/%d.jpg", id%10, id/10%10, id), picture(t, id, 40, 30))
+	}
+}
+
+// nothing fails the test when anything was stored.
+func (b *bundle) nothing(t *testing.T) {
+	t.Helper()
+	if w, err := b.db.Welcome(t.Context()); err != nil || !w.Empty {
+		t.Errorf("the database is not empty: %+v, %v", w, err)
+	}
+	if list, err := b.files.List(t.Context(), "", 10); err != nil || len(list) != 0 {
+		t.Errorf("originals were stored: %v, %v", list, err)
+	}
+}
+
+const fullTable = "\xEF\xBB\xBF" + `id,file_name,title,caption,taken,zone,camera,aperture,shutter,exposure,metering,flash,film,process,focal_length,rotation,watermark,lat,lon,alt,new,added,deleted,tags,people,location
+1234,C:\photos\IMG_1.JPG,A title,"A caption, with ""quotes""
+and two lines",2019-05-31 14:30:05,Europe/Berlin,PENTAX K-1,f/2.8,0.0063 s (1/160),Program,Spot,true,ISO 200,digital,50.0mm,90,(c) (year),52.5,-13.25,34,true,2019-06-01T10:00:00+02:00,,family;  holiday ;Family,Ada Lovelace;Grace Brewster Hopper,Earth/Germany/Berlin
+7,,,,,,,,,,,,,,,,,,,,,,2020-01-01 00:00:00,family,,
+30,,,,,,,,,,,,,,,,,,,,,,,holiday,Alan Turing,Earth/Germany
+`
+
+func TestImport(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.old(t, 1234, 7, 30, 55) // 55 has no row
+	write(t, b.dir, "photos.csv", []byte(fullTable))
+	write(t, b.dir, "codes.csv", []byte("code,tag,level,max,uses,expires\n12345678,family,4,,3,\n4711,holiday,read,5,5,\nabcd-efgh,family,download,0,0,2030-01-01\n"))
+	report, err := b.run(t)
+	want := archive.ImportReport{Photos: 3, Stored: 3, Codes: 3, NewCodes: 3, ShortCodes: 2, Unlisted: 1}
+	if diff := cmp.Diff(report, want, cmpopts.IgnoreFields(want, "Bytes")); diff != "" || err != nil {
+		t.Fatalf("report %v (-got +want):\n%s", err, diff)
+	}
+	data := picture(t, 1234, 40, 30)
+	if wantBytes := int64(len(data) + len(picture(t, 7, 40, 30)) + len(picture(t, 30, 40, 30))); report.Bytes != wantBytes {
+		t.Errorf("%d bytes, want %d", report.Bytes, wantBytes)
+	}
+	content, _, err := originals.Content(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	flash, lat, lon, alt := true, 52.5, -13.25, 34.0
+	wantPhoto := gallery.Photo{
+		ID: 1234, Content: content, FileName: "IMG_1.JPG", Bytes: int64(len(data)), Width: 40, Height: 30, Orientation: 1, Rotation: 90,
+		Title: "A title", Caption: "A caption, with \"quotes\"\nand two lines", Taken: time.Date(2019, 5, 31, 14, 30, 5, 0, time.UTC), Zone: "Europe/Berlin",
+		Shot: gallery.Shot{
+			Camera: "PENTAX K-1", Aperture: "f/2.8", Shutter: "0.0063 s (1/160)", Exposure: "Program", Metering: "Spot", Film: "ISO 200",
+			Process: "digital", FocalLength: "50.0mm", Flash: &flash,
+		},
+		Position: gallery.Position{Lat: &lat, Lon: &lon, Alt: &alt}, Watermark: "(c) (year)", Location: gallery.Ref{Name: "Berlin"}, New: true,
+		Added: time.Date(2019, 6, 1, 8, 0, 0, 0, time.UTC), Tags: []gallery.Ref{{Name: "family"}, {Name: "holiday"}},
+		People: []gallery.Person{{First: "Ada", Last: "Lovelace"}, {First: "Grace Brewster", Last: "Hopper"}},
+	}
+	ignoreIDs := cmp.FilterPath(func(p cmp.Path) bool {
+		return len(p) > 2 && p.Last().String() == ".ID" // ids of tags, people and places are the new site's
+	}, cmp.Ignore())
+	got, err := b.db.Photo(t.Context(), 1234)
+	byName := cmpopts.SortSlices(func(a, b gallery.Ref) bool { return a.Name < b.Name })
+	if diff := cmp.Diff(got, wantPhoto, ignoreIDs, byName); diff != "" || err != nil {
+		t.Errorf("photo %v (-got +want):\n%s", err, diff)
+	}
+	deleted, err := b.db.Photo(t.Context(), 7)
+	if err != nil || !deleted.Deleted.Equal(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)) || deleted.FileName != "7.jpg" || deleted.Location.ID != gallery.RootLocation {
+		t.Errorf("photo 7: %+v, %v", deleted, err)
+	}
+	o, err := b.files.Open(t.Context(), content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	if stored, err := io.ReadAll(o); err != nil || !bytes.Equal(stored, data) {
+		t.Errorf("the original is another file: %v", err)
+	}
+	b.redeem(t)
+	b.again(t)
+}
+
+// redeem logs in with the codes of the old site, as people have them in their mail.
+func (b *bundle) redeem(t *testing.T) {
+	t.Helper()
+	for code, level := range map[string]gallery.Level{"1234-5678": gallery.Write, "4711": gallery.None, "ABCDEFGH": gallery.Download} {
+		grant, err := b.db.Redeem(t.Context(), gallery.Redemption{
+			Code: gallery.NormaliseCode(code), Token: []byte(strings.Repeat(code, 32)[:32]), Now: time.Date(2029, 12, 31, 0, 0, 0, 0, time.UTC),
+		})
+		if grant.Level != level || (level == gallery.None) != errors.Is(err, gallery.ErrCode) {
+			t.Errorf("code %s: level %d, %v; want level %d", code, grant.Level, err, level)
+		}
+	}
+}
+
+// again: importing twice is importing once, and does not undo what people changed.
+func (b *bundle) again(t *testing.T) {
+	t.Helper()
+	before, err := b.db.Photo(t.Context(), 30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before.Caption, before.New = "changed here", false
+	edit := gallery.Edit{IDs: []int64{30}}
+	_, err = b.db.Edit(t.Context(), edit, func(gallery.EditFacts) ([]gallery.Plan, error) { return []gallery.Plan{{Photo: before}}, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := b.run(t)
+	want := archive.ImportReport{Photos: 3, Present: 3, Codes: 3, ShortCodes: 2, Unlisted: 1}
+	if diff := cmp.Diff(report, want); diff != "" || err != nil {
+		t.Errorf("second import %v (-got +want):\n%s", err, diff)
+	}
+	if after, err := b.db.Photo(t.Context(), 30); err != nil || after.Caption != "changed here" {
+		t.Errorf("after the second import: %q, %v", after.Caption, err)
+	}
+	if list, err := b.files.List(t.Context(), "", 10); err != nil || len(list) != 3 {
+		t.Errorf("%d originals, %v", len(list), err)
+	}
+	if clean, err := b.clean(t, 48*time.Hour, func(c *archive.Clean) { c.Deleted = 100 * 365 * 24 * time.Hour }); err != nil || clean.Files != 0 {
+		t.Errorf("something was left to clean: %+v, %v", clean, err)
+	}
+}
+
+// The strict reading of tables: every mistake with its line, and nothing stored.
+func TestMistakes(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ photos, codes, want string }{
+		"empty":            {"", "", `photos.csv:1: is empty; the first line must name the columns`},
+		"unknown column":   {"id,tags,colour\n", "", `photos.csv:1: there is no column "colour"; the columns are id, file_name`},
+		"column twice":     {"id,tags,ID\n", "", `photos.csv:1: names the column "id" twice`},
+		"no id column":     {"tags\n", "", `photos.csv:1: the column "id" is missing`},
+		"too few cells":    {"id,tags\n1\n", "", `photos.csv:2: has another number of cells`},
+		"too many cells":   {"id,tags\n1,a\n2,b,c\n", "", `photos.csv:3: has another number of cells`},
+		"quote":            {"id,tags\n1,\"a\n", "", `photos.csv:2: has a quotation mark that does not fit`},
+		"not utf-8":        {"id,tags\n1,a\xff\n", "", `photos.csv:2: tags is longer than 65536 bytes or is not UTF-8`},
+		"long cell":        {"id,tags,caption\n1,a," + strings.Repeat("x", 70_000) + "\n", "", `photos.csv:2: caption is longer than 65536 bytes`},
+		"long caption":     {"id,tags,caption\n1,a," + strings.Repeat("é", 4001) + "\n", "", `photos.csv:2: caption: may have 4000 characters and has 4001`},
+		"no number":        {"id,tags\nx,a\n", "", `photos.csv:2: id: "x" is no number of a photo`},
+		"zero":             {"id,tags\n0,a\n", "", `photos.csv:2: id: "0" is no number of a photo`},
+		"leading zero":     {"id,tags\n012,a\n", "", `photos.csv:2: id: "012" is no number of a photo`},
+		"path as number":   {"id,tags\n../1,a\n", "", `photos.csv:2: id: "../1" is no number of a photo`},
+		"huge number":      {"id,tags\n99999999999999999999,a\n", "", `photos.csv:2: id: "99999999999999999999" is no number`},
+		"twice":            {"id,tags\n1,a\n2,a\n1,a\n", "", `photos.csv:4: photo 1 stands in line 2 already`},
+		"no tag":           {"id,tags\n1, ; \n", "", `photos.csv:2: tags: there must be at least one`},
+		"long tag":         {"id,tags\n1," + strings.Repeat("x", 65) + "\n", "", `photos.csv:2: tags: "` + strings.Repeat("x", 60) + `…" is longer than 64`},
+		"date":             {"id,tags,taken\n1,a,31.5.2019\n", "", `photos.csv:2: taken: write a date and time like`},
+		"turn":             {"id,tags,rotation\n1,a,45\n", "", `photos.csv:2: rotation: "45" is no turn`},
+		"flash":            {"id,tags,flash\n1,a,maybe\n", "", `photos.csv:2: flash: "maybe" is neither true nor false`},
+		"latitude":         {"id,tags,lat,lon\n1,a,91,0\n", "", `photos.csv:2: lat: "91" is no number from -90 to 90`},
+		"not a number":     {"id,tags,lat,lon\n1,a,NaN,0\n", "", `photos.csv:2: lat: "NaN" is no number`},
+		"half a position":  {"id,tags,lat,lon\n1,a,1,\n", "", `photos.csv:2: lat: lat and lon belong together`},
+		"place":            {"id,tags,location\n1,a,Germany/Berlin\n", "", `photos.csv:2: location: "Germany/Berlin" does not begin with Earth`},
+		"empty place":      {"id,tags,location\n1,a,Earth//Berlin\n", "", `photos.csv:2: location: "Earth//Berlin" has an empty part`},
+		"line after lines": {"id,tags,caption\n1,a,\"x\ny\nz\"\n2,,\n", "", `photos.csv:5: tags: there must be at least one`},
+		"code empty":       {"id,tags\n", "code,tag,level\n,a,1\n", `codes.csv:2: code: must be 1 to 64 letters and digits`},
+		"code twice":       {"id,tags\n", "code,tag,level\n1234-OOOO,a,1\n12340000,a,1\n", `codes.csv:3: the same code stands in line 2 already`},
+		"code level":       {"id,tags\n", "code,tag,level\n1,a,5\n", `codes.csv:2: level: "5" is none of read`},
+		"code tag":         {"id,tags\n", "code,tag,level\n1,,1\n", `codes.csv:2: tag: must be the name of a tag`},
+		"code max":         {"id,tags\n", "code,tag,level,max\n1,a,1,-1\n", `codes.csv:2: max: "-1" is no number of uses`},
+		"code expires":     {"id,tags\n", "code,tag,level,expires\n1,a,1,soon\n", `codes.csv:2: expires: write a date and time like`},
+		"all at once":      {"id,tags\nx,a\n1,\n", "code,tag,level\n1,,1\n", "photos.csv:2: id: \"x\" is no number of a photo; write 1 or more, without leading zeros\nphotos.csv:3: tags: there must be at least one, or nobody may see the photo\ncodes.csv:2: tag"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			write(t, dir, "photos.csv", []byte(tt.photos))
+			if tt.codes != "" {
+				write(t, dir, "codes.csv", []byte(tt.codes))
+			}
+			_, err := archive.Import{Dir: dir}.Run(t.Context()) // a store would be a nil pointer
+			mistakes, ok := errors.AsType[*archive.MistakesError](err)
+			if !ok || !strings.HasPrefix(err.Error(), tt.want) {
+				t.Errorf("got %v, want %s", err, tt.want)
+			} else if n := strings.Count(tt.want, "\n") + 1; len(mistakes.Mistakes) != n {
+				t.Errorf("%d mistakes, want %d:\n%v", len(mistakes.Mistakes), n, err)
+			}
+		})
+	}
+}
+
+func TestManyMistakes(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir, "photos.csv", []byte("id,tags\n"+strings.Repeat("x,a\n", 1000)))
+	_, err := archive.Import{Dir: dir}.Run(t.Context())
+	if err == nil || !strings.HasSuffix(err.Error(), "\nand 800 more") {
+		t.Errorf("got %.200v", err)
+	}
+}
+
+func TestBrokenPictures(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.old(t, 1, 9)
+	write(t, b.dir, "3/0/3.jpg", []byte("<svg onload=alert(1)>"))
+	write(t, b.dir, "4/0/4.jpg", picture(t, 4, 40, 30)[:100])
+	write(t, b.dir, "outside.jpg", picture(t, 5, 40, 30))
+	outside := t.TempDir()
+	write(t, outside, "5.jpg", picture(t, 5, 40, 30))
+	if err := errors.Join(
+		os.MkdirAll(filepath.Join(b.dir, "5/0"), 0o700), os.Symlink(filepath.Join(outside, "5.jpg"), filepath.Join(b.dir, "5/0/5.jpg")),
+		os.MkdirAll(filepath.Join(b.dir, "6/0/6.jpg"), 0o700),
+		os.MkdirAll(filepath.Join(b.dir, "7/0"), 0o700), syscall.Mkfifo(filepath.Join(b.dir, "7/0/7.jpg"), 0o600),
+	); err != nil {
+		t.Fatal(err)
+	}
+	write(t, b.dir, "photos.csv", []byte("id,tags\n1,a\n2,a\n3,a\n4,a\n5,a\n6,a\n7,a\n9,a\n"))
+	report, err := b.run(t)
+	broken, ok := errors.AsType[*archive.BrokenError](err)
+	if !ok {
+		t.Fatalf("got %v, want a BrokenError", err)
+	}
+	for i, want := range []string{"there is no file 2/0/2.jpg", "", "", "the file cannot be opened: path escapes", "this is no file", "this is no file"} {
+		if got := broken.Broken[i]; got.ID != int64(i+2) || got.Line != i+3 || !strings.HasPrefix(got.Why, want) || got.Why == "" {
+			t.Errorf("broken %+v, want photo %d in line %d: %s", got, i+2, i+3, want)
+		}
+	}
+	if len(broken.Broken) != 6 || len(report.Broken) != 6 || !strings.Contains(err.Error(), "photo 2 (photos.csv:3): there is no file") {
+		t.Errorf("%d broken, message %v", len(broken.Broken), err)
+	}
+	b.nothing(t)
+
+	report, err = b.run(t, func(i *archive.Import) { i.SkipBroken = true })
+	if err != nil || report.Stored != 2 || len(report.Broken) != 6 {
+		t.Errorf("with the broken ones left out: %+v, %v", report, err)
+	}
+	for id := range int64(10) {
+		_, err := b.db.Photo(t.Context(), id)
+		if there := err == nil; there != (id == 1 || id == 9) {
+			t.Errorf("photo %d: %v", id, err)
+		}
+	}
+}
+
+func TestDryRun(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.old(t, 1, 2)
+	write(t, b.dir, "photos.csv", []byte("id,tags\n1,a\n2,a\n"))
+	var steps []string
+	report, err := b.run(t, func(i *archive.Import) {
+		i.DryRun, i.Store, i.Originals = true, nil, nil
+		i.Progress = func(step archive.Step, done, total int) { steps = append(steps, fmt.Sprint(step, done, total)) }
+	})
+	if diff := cmp.Diff(report, archive.ImportReport{Photos: 2}); diff != "" || err != nil {
+		t.Errorf("report %v (-got +want):\n%s", err, diff)
+	}
+	if diff := cmp.Diff(steps, []string{"checking1 2", "checking2 2"}); diff != "" {
+		t.Errorf("progress (-got +want):\n%s", diff)
+	}
+	b.nothing(t)
+}
+
+// failing is a store of originals that has no room for one content.
+type failing struct {
+	originals.Store
+
+	content string
+	err     error
+}
+
+func (f failing) Put(ctx context.Context, content string, r io.ReadSeeker) error {
+	if content == f.content {
+		return f.err
+	}
+	return f.Store.Put(ctx, content, r)
+}
+
+// An import that ended in the middle is simply run again.
+func TestImportGoesOn(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.old(t, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
+	write(t, b.dir, "photos.csv", []byte("id,tags\n1,a\n2,a\n3,a\n4,a\n5,a\n6,a\n7,a\n8,a\n9,a\n10,a\n"))
+	content, _, err := originals.Content(bytes.NewReader(picture(t, 6, 40, 30)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := b.run(t, func(i *archive.Import) { i.Originals = failing{b.files, content, originals.ErrFull} })
+	if !errors.Is(err, originals.ErrFull) || !strings.Contains(err.Error(), "photo 6 (photos.csv:7)") {
+		t.Fatalf("got %v, want ErrFull of photo 6", err)
+	}
+	if _, err := b.db.Photo(t.Context(), 6); !errors.Is(err, gallery.ErrNotFound) {
+		t.Errorf("photo 6: %v, want ErrNotFound", err)
+	}
+	survey, err := b.db.Survey(t.Context(), gallery.Survey{StaleBefore: time.Now().Add(time.Hour)})
+	if err != nil || survey.Stale != 0 {
+		t.Errorf("%d notes of uploads were left, %v", survey.Stale, err)
+	}
+	first := report.Stored
+	report, err = b.run(t)
+	if err != nil || report.Stored != 10-first || report.Present != first {
+		t.Errorf("second run %+v, %v; the first stored %d", report, err, first)
+	}
+}
+
+func TestOccupied(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.old(t, 1)
+	write(t, b.dir, "photos.csv", []byte("id,tags\n1,a\n"))
+	if _, err := b.run(t); err != nil {
+		t.Fatal(err)
+	}
+	write(t, b.dir, "1/0/1.jpg", picture(t, 99, 40, 30))
+	if _, err := b.run(t); !errors.Is(err, gallery.ErrOccupied) || !strings.Contains(err.Error(), "photo 1 (photos.csv:2)") {
+		t.Errorf("got %v, want ErrOccupied of photo 1", err)
+	}
+	if list, err := b.files.List(t.Context(), "", 10); err != nil || len(list) != 1 {
+		t.Errorf("%d originals, %v; the refused one was to go", len(list), err)
+	}
+}
+
+// The table wins over the file, and says how a picture is turned in all.
+func TestFileFillsGaps(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	// EXIF with orientation 6 and nothing else, behind the first marker.
+	exif := []byte("\xFF\xE1\x00\x22Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00\x00\x00\x00\x00")
+	for _, id := range []int{1, 2} {
+		data := picture(t, id, 40, 30)
+		write(t, b.dir, fmt.Sprintf("%d/0/%d.jpg", id, id), append(append(append([]byte{}, data[:2]...), exif...), data[2:]...))
+	}
+	write(t, b.dir, "photos.csv", []byte("id,tags,camera,rotation,taken\n1,a,,,\n2,a,Table,180,2001-02-03 04:05:06\n"))
+	_, err := b.run(t, func(i *archive.Import) {
+		i.EXIF = func(context.Context, io.ReadSeeker) (gallery.FromFile, error) {
+			return gallery.FromFile{
+				Shot: gallery.Shot{Camera: "File", Film: "ISO 100"}, Orientation: 6, Taken: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC),
+			}, nil
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	type facts struct {
+		Camera, Film          string
+		Orientation, Rotation int
+		Year                  int
+		FileName              string
+	}
+	for id, want := range map[int64]facts{1: {"File", "ISO 100", 6, 0, 1999, "1.jpg"}, 2: {"Table", "ISO 100", 1, 180, 2001, "2.jpg"}} {
+		p, err := b.db.Photo(t.Context(), id)
+		got := facts{p.Shot.Camera, p.Shot.Film, p.Orientation, p.Rotation, p.Taken.Year(), p.FileName}
+		if diff := cmp.Diff(got, want); diff != "" || err != nil {
+			t.Errorf("photo %d: %v (-got +want):\n%s", id, err, diff)
+		}
+	}
+}
+
+func TestNoTable(t *testing.T) {
+	t.Parallel()
+	if _, err := (archive.Import{Dir: t.TempDir()}).Run(t.Context()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v, want that the table is missing", err)
+	}
+	if _, err := (archive.Import{Dir: "/nowhere/at/all"}).Run(t.Context()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v, want that the folder is missing", err)
+	}
+}
+
+func FuzzTables(f *testing.F) {
+	f.Add([]byte(fullTable), []byte("code,tag,level\n1,a,1\n"))
+	f.Add([]byte("id,tags\n1,\"a\n"), []byte("code"))
+	f.Add([]byte("id;tags\r\n1;a"), []byte("\xEF\xBB\xBFcode,tag,level,max,uses,expires\n1,a,1,9,9,2030"))
+	f.Fuzz(func(t *testing.T, photos, codes []byte) {
+		dir := t.TempDir()
+		write(t, dir, "photos.csv", photos)
+		write(t, dir, "codes.csv", codes)
+		_, err := archive.Import{Dir: dir, DryRun: true, SkipBroken: true}.Run(t.Context())
+		if mistakes, ok := errors.AsType[*archive.MistakesError](err); err != nil && (!ok || len(mistakes.Mistakes) == 0) {
+			t.Errorf("%v", err)
+		}
+	})
+}
