@@ -277,6 +277,48 @@ func TestS3WithoutRanges(t *testing.T) {
 	}
 }
 
+// A server may answer with less than was asked for; the object does not end there.
+func TestS3ShortRanges(t *testing.T) {
+	t.Parallel()
+	data, content := storetest.Make(1, 900_000)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		from := 0
+		if _, err := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from); err != nil {
+			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
+			return
+		}
+		to := min(from+50_000, len(data))
+		if from < 500_000 { // and nothing more, whatever is asked
+			to = min(to, 150_000)
+		}
+		w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, to-1, len(data)))
+		w.WriteHeader(http.StatusPartialContent)
+		_, _ = w.Write(data[from:to])
+	}))
+	t.Cleanup(srv.Close)
+	s, err := originals.NewS3(t.Context(), "s3://pictures?endpoint="+url.QueryEscape(srv.URL))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := s.Open(t.Context(), content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	if _, err := o.Seek(700_000, io.SeekStart); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(o); err != nil || !bytes.Equal(got, data[700_000:]) {
+		t.Errorf("read %d bytes of 200000, %v", len(got), err)
+	}
+	if _, err := o.Seek(100_000, io.SeekStart); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(o); len(got) != 50_000 || err == nil {
+		t.Errorf("an object that ends too early: %d bytes, %v; want 50000 and an error", len(got), err)
+	}
+}
+
 //nolint:paralleltest // it counts what the process allocates
 func TestS3ReadsWithoutHoldingTheObject(t *testing.T) {
 	const size = 128 << 20
