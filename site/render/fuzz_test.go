@@ -3,9 +3,8 @@ package render
 import (
 	"bytes"
 	"image"
-	"testing"
-
 	"image/jpeg"
+	"testing"
 )
 
 // seeds are files of all kinds, whole and broken.

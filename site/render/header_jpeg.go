@@ -224,7 +224,7 @@ func (p *profile) whole(components int) []byte {
 	}
 	var out []byte
 	for i := range int(p.count) {
-		out = append(out, p.chunks[byte(i+1)]...) //nolint:gosec // below 255
+		out = append(out, p.chunks[byte(i+1)]...)
 	}
 	return fitting(out, components)
 }

@@ -99,37 +99,32 @@ func (w *walker) webp() error {
 			}
 			return err
 		}
-		n, kind := int64(binary.LittleEndian.Uint32(head[4:])), string(head[:4])
-		n += n & 1
-		switch kind {
-		case "VP8X", "ICCP", "EXIF":
-			b, err := w.take(n, maxProfile)
-			if err != nil {
-				return w.enough(err)
-			}
-			if err := w.webpChunk(kind, b[:min(int64(len(b)), int64(binary.LittleEndian.Uint32(head[4:])))]); err != nil {
-				return err
-			}
-		case "VP8 ", "VP8L":
-			if err := w.webpPicture(kind, n); err != nil {
-				return err
-			}
-		case "ANIM", "ANMF":
-			return notPicture("it moves; only still pictures can be shown")
-		default:
-			if err := w.skip(n); err != nil {
-				return w.enough(err)
-			}
+		err := w.webpPart(string(head[:4]), int64(binary.LittleEndian.Uint32(head[4:])))
+		if endOfFile(err) && w.h.Scans > 0 {
+			return nil // as above
+		}
+		if err != nil {
+			return err
 		}
 	}
 }
 
-// enough takes an end of the file for the end of a picture that was there.
-func (w *walker) enough(err error) error {
-	if w.h.Scans > 0 && endOfFile(err) {
-		return nil
+// webpPart reads a chunk of n bytes, which are padded to an even number.
+func (w *walker) webpPart(kind string, n int64) error {
+	padded := n + n&1
+	switch kind {
+	case "VP8X", "ICCP", "EXIF":
+		b, err := w.take(padded, maxProfile)
+		if err != nil {
+			return err
+		}
+		return w.webpChunk(kind, b[:min(int64(len(b)), n)])
+	case "VP8 ", "VP8L":
+		return w.webpPicture(kind, padded)
+	case "ANIM", "ANMF":
+		return notPicture("it moves; only still pictures can be shown")
 	}
-	return err
+	return w.skip(padded)
 }
 
 func (w *walker) webpChunk(kind string, b []byte) error {
@@ -183,5 +178,5 @@ func (w *walker) webpPicture(kind string, n int64) error {
 	if endOfFile(err) {
 		w.h.Truncated = true
 	}
-	return w.enough(err)
+	return err
 }

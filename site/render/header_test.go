@@ -200,7 +200,7 @@ func TestPixelFlood(t *testing.T) { //nolint:paralleltest // it measures the mem
 		"moving png":                  {pngWith(append(smallHead(), "\x00\x00\x00\x04IDATabcd"...), "acTL", []byte("aaaaaaaa")), ErrNotPicture},
 	}
 	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) { //nolint:paralleltest // as above
+		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			_, err := JPEG(t.Context(), tt.data, Spec{Edge: 640})
@@ -216,8 +216,10 @@ func TestPixelFlood(t *testing.T) { //nolint:paralleltest // it measures the mem
 			}
 		})
 	}
-	for name, data := range map[string][]byte{"65535 x 1": sized(t, 65535, 1), "1 x 65535": sized(t, 1, 65535)} {
-		t.Run(name, func(t *testing.T) { //nolint:paralleltest // as above
+	for name, data := range map[string][]byte{ //nolint:paralleltest // as above
+		"65535 x 1": sized(t, 65535, 1), "1 x 65535": sized(t, 1, 65535),
+	} {
+		t.Run(name, func(t *testing.T) {
 			// Thin, not large: decoded if the data are there, which they are not.
 			if _, err := JPEG(t.Context(), data, Spec{Edge: 640}); err != nil && !errors.Is(err, ErrNotPicture) {
 				t.Errorf("got %v", err)

@@ -130,9 +130,6 @@ func icc(space string, n int) []byte {
 	return b
 }
 
-// planesOf converts what a test decoded.
-func planesOf(img image.Image) []plane.Plane { return split(img).planes }
-
 // psnr compares two pictures of one size in RGB, in dB.
 func psnr(tb testing.TB, got, want image.Image) float64 {
 	tb.Helper()

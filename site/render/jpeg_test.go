@@ -163,9 +163,15 @@ func TestOrientationAndRotation(t *testing.T) {
 		orientation, rotation int
 		want                  string
 	}{
-		{0, 0, "RGBW"}, {1, 0, "RGBW"},
-		{2, 0, "GRWB"}, {3, 0, "WBGR"}, {4, 0, "BWRG"},
-		{5, 0, "RBGW"}, {6, 0, "BRWG"}, {7, 0, "WGBR"}, {8, 0, "GWRB"},
+		{0, 0, "RGBW"},
+		{1, 0, "RGBW"},
+		{2, 0, "GRWB"},
+		{3, 0, "WBGR"},
+		{4, 0, "BWRG"},
+		{5, 0, "RBGW"},
+		{6, 0, "BRWG"},
+		{7, 0, "WGBR"},
+		{8, 0, "GWRB"},
 		{1, 90, "GWRB"}, // counter-clockwise: the upper right comes to the upper left
 		{1, 180, "WBGR"},
 		{1, 270, "BRWG"},

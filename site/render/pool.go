@@ -286,14 +286,20 @@ func (r *Renderer) work(t *task) {
 	if f := t.flight; f != nil && !closed(f.started) { // begun before if its master was gone
 		close(f.started)
 	}
-	memory, lane := t.memory, t.lane // the task may go back to the queue and change
 	p.working++
-	p.memory += memory
-	if lane == background {
+	p.memory += t.memory
+	if t.lane == background {
 		p.aheads++
 	}
-	r.workers.Go(func() { // ends with its task; Run waits for it
+	r.workers.Go(r.worker(t, t.memory, t.lane)) // ends with its task; Run waits for it
+}
+
+// worker returns one worker's go at a task, with what it takes while it lasts: the
+// task may go back to the queue and change.
+func (r *Renderer) worker(t *task, memory int64, lane Lane) func() {
+	return func() {
 		r.do(t)
+		p := &r.pool
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.working--
@@ -303,7 +309,7 @@ func (r *Renderer) work(t *task) {
 			p.forget(t)
 		}
 		r.dispatch()
-	})
+	}
 }
 
 func closed(c <-chan struct{}) bool {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -146,7 +147,7 @@ func TestHungOriginals(t *testing.T) {
 		errs := make([]error, 8)
 		for i := range errs {
 			wg.Go(func() {
-				_, errs[i] = d.Get(t.Context(), hung(fmt.Sprint(i)), 1, Stranger)
+				_, errs[i] = d.Get(t.Context(), hung(strconv.Itoa(i)), 1, Stranger)
 			})
 		}
 		synctest.Wait()
@@ -195,7 +196,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		}
 		var wg sync.WaitGroup
 		for i, size := range []int{60, 60, 30, 250, 60, 30, 10} {
-			d.visit(t, &wg, strings.Repeat(fmt.Sprint(i), size), Signed)
+			d.visit(t, &wg, strings.Repeat(strconv.Itoa(i), size), Signed)
 		}
 		wg.Wait()
 		if d.most != 250 {
@@ -203,7 +204,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		}
 		d.most = 0
 		for i, size := range []int{60, 60, 30, 60, 30, 10} {
-			d.visit(t, &wg, strings.Repeat(fmt.Sprint(i+5), size), Signed)
+			d.visit(t, &wg, strings.Repeat(strconv.Itoa(i+5), size), Signed)
 		}
 		wg.Wait()
 		if d.most > 100 || d.most < 60 {
@@ -241,7 +242,7 @@ func TestRememberedFailuresAreBounded(t *testing.T) {
 	r, _ := newRenderer(t, Options{Workers: 1})
 	stub(r, func([]byte, int) ([]byte, error) { return nil, ErrNotPicture })
 	for i := range maxBad + 50 {
-		_, _ = r.Get(t.Context(), picture(fmt.Sprint(i)), 1, Stranger)
+		_, _ = r.Get(t.Context(), picture(strconv.Itoa(i)), 1, Stranger)
 	}
 	if len(r.pool.bad) > maxBad {
 		t.Errorf("%d failures are remembered, want at most %d", len(r.pool.bad), maxBad)

@@ -3,11 +3,11 @@ package render
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"image"
 	"image/jpeg"
 	"io"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -104,7 +104,7 @@ func TestPauseAndBounds(t *testing.T) {
 		d := newDesk(t, Options{Workers: 1, Ahead: 3}, 100*time.Millisecond)
 		d.Pause()
 		for i := range 5 {
-			d.Prepare(picture(fmt.Sprint(i)))
+			d.Prepare(picture(strconv.Itoa(i)))
 		}
 		time.Sleep(time.Minute)
 		if s := d.Stats(); s.Prepared != 0 || s.Preparing != 3 || s.Dropped != 2 || !s.Paused {

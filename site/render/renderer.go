@@ -121,11 +121,12 @@ func (r *Renderer) Get(ctx context.Context, p Picture, edge int, lanes ...Lane) 
 		if err := p.Admit(); err != nil {
 			return nil, err
 		}
+		p.Admit = nil // it may hold a whole request, and the picture may wait to be made ahead of time
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.opts.Deadline)
 	defer cancel()
 	local := fromMaster(edge) && r.cache.has(p.master())
-	f, err := r.join(&task{picture: p, edge: edge, lane: lane, local: local, key: key})
+	f, err := r.join(&task{picture: p, edge: edge, lane: lane, local: local, key: key}) //nolint:contextcheck // a render serves all who wait, and the next ones
 	if err == nil {
 		err = r.await(ctx, f)
 	}
@@ -151,7 +152,7 @@ func (r *Renderer) await(ctx context.Context, f *flight) error {
 		case <-started:
 			started = nil // only its end counts now
 		case <-turn.C:
-			switch r.leave(f, false) {
+			switch r.leave(f, false) { //nolint:contextcheck // a render serves all who wait, and the next ones
 			case queued:
 				return &BusyError{After: time.Second, Why: "no turn in time"}
 			case reading:
@@ -159,7 +160,7 @@ func (r *Renderer) await(ctx context.Context, f *flight) error {
 			case begun:
 			}
 		case <-ctx.Done():
-			r.leave(f, true)
+			r.leave(f, true) //nolint:contextcheck // a render serves all who wait, and the next ones
 			return gaveUp(ctx)
 		}
 	}
@@ -202,7 +203,7 @@ func (r *Renderer) Run(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			r.Pause() // what is made ahead of time ends with the rendition in hand
+			r.Pause() //nolint:contextcheck // what is made ahead of time ends with the rendition in hand
 			r.workers.Wait()
 			return nil
 		case <-r.cache.full:

@@ -17,7 +17,7 @@ func freeBytes(root *os.Root) func() (int64, error) {
 		}
 		defer dir.Close()
 		var st syscall.Statfs_t
-		if err := syscall.Fstatfs(int(dir.Fd()), &st); err != nil { //nolint:gosec // a descriptor is a small number
+		if err := syscall.Fstatfs(int(dir.Fd()), &st); err != nil {
 			return 0, err
 		}
 		return int64(st.Bavail) * int64(st.Bsize), nil //nolint:gosec,unconvert // of other types on other systems

@@ -35,7 +35,7 @@ func (r *Renderer) read(t *task) {
 		r.pool.mu.Lock()
 		defer r.pool.mu.Unlock()
 		r.pool.reading--
-		r.dispatch()
+		r.dispatch() //nolint:contextcheck // the context is that of this reading
 	}()
 	var res result
 	select {

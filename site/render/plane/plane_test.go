@@ -19,11 +19,6 @@ func scene(w, h int) Plane {
 	return p
 }
 
-func resize(src Plane, w, h int) Plane {
-	s := Plan(src, Shrink{W: w, H: h})
-	return Resize(src, s)
-}
-
 // slow is Lanczos3 in floating point, in two dimensions at once, with no box
 // step: the plainest possible reference.
 func slow(src Plane, s Shrink) []float64 {

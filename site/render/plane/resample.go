@@ -120,7 +120,7 @@ func vertical(line []int64, src Plane, t pair) {
 			d1 += w1 * p
 			at += src.Stride
 		}
-		out := line[x : x+8 : x+8]
+		out := (*[8]int64)(line[x:])
 		out[0], out[4] = join(a0, a1)
 		out[1], out[5] = join(b0, b1)
 		out[2], out[6] = join(c0, c1)

@@ -24,7 +24,7 @@ func TurnOf(orientation, rotation int) Turn {
 		orientation = 1
 	}
 	t := orientations[orientation]
-	quarters := Turn((rotation/90%4 + 4) % 4) //nolint:gosec // 0 to 3
+	quarters := Turn((rotation/90%4 + 4) % 4)
 	return t&mirrored | (t+quarters*quarter)%(4*quarter)&^mirrored
 }
 
