@@ -17,7 +17,7 @@ import (
 
 const (
 	exifTime  = 2 * time.Second // a camera's file takes a tenth of a millisecond
-	exifBytes = 1 << 20         // read at most; in a JPEG the block is at most 64 KiB
+	exifBytes = 256 << 10       // read at most; in a JPEG the block is at most 64 KiB
 	exifTags  = 2000            // looked at; a camera writes about a hundred
 	exifValue = 256             // bytes of a value; longer texts are not kept, and longer lists of directories cost seconds
 )
@@ -25,7 +25,7 @@ const (
 // ReadEXIF reads what a JPEG, PNG or WebP says about itself, from the start of r.
 // Other files are [ErrNotPicture]. A damaged or hostile block gives an error and
 // what was read before it; it is no reason to refuse a picture. It ends within
-// 2 s, reads at most 1 MiB and never looks at thumbnails and makers' notes.
+// 2 s, reads at most 256 KiB and never looks at thumbnails and makers' notes.
 func ReadEXIF(ctx context.Context, r io.ReadSeeker) (gallery.FromFile, error) {
 	ctx, cancel := context.WithTimeout(ctx, exifTime)
 	defer cancel()

@@ -104,6 +104,7 @@ func TestEXIFTexts(t *testing.T) {
 			main: mainly(text(0x110, strings.Repeat("x", 31)+" tail")),
 			want: texts{"camera": strings.Repeat("x", 31)},
 		},
+		"too long to be read": {main: mainly(text(0x110, strings.Repeat("x", 300)), text(0x10f, "Minox")), want: texts{"camera": "Minox"}},
 		"controls and tricks": {main: mainly(text(0x110, "a\x1b[31m\r\n\u202eb\u200b\tc\xff")), want: texts{"camera": "a[31mbc"}},
 		"short exposure":      {exif: one(func(b *block) field { return b.rational(0x829a, 1, 8000) }), want: texts{"shutter": "0.0001 s (1/8000)"}},
 		"shorter exposure":    {exif: one(func(b *block) field { return b.rational(0x829a, 1, 32000) }), want: texts{"shutter": "0.0000313 s (1/32000)"}},
@@ -277,6 +278,11 @@ func TestEXIFOrientationAndFlash(t *testing.T) {
 			t.Errorf("flash %#x: got %v, want %v", v, got, want)
 		}
 	}
+	b := newBlock()
+	b.thumbnail = []field{b.short(0x0112, 3), text(0x0110, "Thumb")}
+	if got := read(t, b); got.Orientation != 0 || got.Shot.Camera != "" {
+		t.Errorf("the thumbnail's: got %+v", got)
+	}
 	if got := read(t, newBlock()).Shot.Flash; got != nil {
 		t.Errorf("no flash tag: got %v, want nil", *got)
 	}
@@ -298,11 +304,11 @@ func hostile(tb testing.TB) map[string][]byte {
 	// Directories that overlap: thousands of offsets, each to a directory that says
 	// it has 65,535 entries whose counts are too large to be read.
 	overlap := newBlock()
-	for range 3 {
-		overlap.main = append(overlap.main, field{0x014a, typeLong, 60, bytes.Repeat([]byte{0, 4, 0, 0}, 60)})
+	for _, pointer := range []uint16{0x014a, 0x8769, 0x8825, 0xa005} {
+		overlap.main = append(overlap.main, field{pointer, typeLong, 60, bytes.Repeat([]byte{0, 4, 0, 0}, 60)})
 	}
 	entries := append(overlap.bytes(), bytes.Repeat([]byte{0xff}, 60000)...)
-	wide := append(overlap.bytes(), bytes.Repeat([]byte{0xff}, 900_000)...)
+	wide := append(overlap.bytes(), bytes.Repeat([]byte{0xff}, 240_000)...)
 	return map[string][]byte{
 		"38 GB value": exif(func(b *block) { // what makes goexif allocate until the process dies
 			b.main = []field{{0x010f, typeRational, 0xffffffff, []byte{0, 0, 0, 8}}}

@@ -198,7 +198,7 @@ func TestUploadNotCleaned(t *testing.T) {
 	if kept := s.kept(); len(kept) != 1 {
 		t.Fatalf("kept: %v; the test tests nothing", kept)
 	}
-	if n, err := archive.Recover(t.Context(), s.Photos, s.files, owner); n != 1 || err != nil {
+	if n, err := archive.Recover(t.Context(), s.Photos, s.files, owner, time.Now().UTC()); n != 1 || err != nil {
 		t.Errorf("recovered %d, %v", n, err)
 	}
 	s.settled(0)
@@ -486,7 +486,7 @@ func TestUploadKilled(t *testing.T) {
 			if left := files(t, s.spoolDir); len(left) != 0 {
 				t.Errorf("left in the directory of uploads: %v", left)
 			}
-			n, err := archive.Recover(t.Context(), s.Photos, s.files, owner)
+			n, err := archive.Recover(t.Context(), s.Photos, s.files, owner, time.Now().UTC())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -102,7 +102,8 @@ type Parts struct {
 	// differ from that of other processes, see [gallery.Uploads].
 	Owner string
 	// Prepare, when set, is told of every photo that was stored, so that its standard
-	// sizes can be made ahead of time. It must not wait. Tags and Location have ids only.
+	// sizes can be made ahead of time. It must not wait. Tags have ids only, and so has
+	// the location of a photo without a watermark.
 	Prepare func(gallery.Photo)
 	// Allow, when set, may refuse a picture of so many bytes before it is stored: the
 	// place for a quota. A gallery.InputError refuses this picture, other errors end the upload.

@@ -60,10 +60,24 @@ func (u *upload) keep(ctx context.Context, t *temp, name string) (Result, error)
 	if err != nil {
 		return Result{}, err
 	}
-	if u.in.parts.Prepare != nil {
-		u.in.parts.Prepare(photo)
-	}
+	u.prepare(ctx, photo)
 	return Result{State: Stored, ID: photo.ID}, nil
+}
+
+// prepare has the standard sizes made ahead of time. A text on the picture may name
+// the place, which only the store knows.
+func (u *upload) prepare(ctx context.Context, photo gallery.Photo) {
+	if u.in.parts.Prepare == nil {
+		return
+	}
+	if photo.Watermark != "" {
+		whole, err := u.in.parts.Store.Known(ctx, photo.Content, u.batch.Visitor.Writable())
+		if err != nil || whole.ID != photo.ID {
+			return // then they are made when somebody asks
+		}
+		photo = whole
+	}
+	u.in.parts.Prepare(photo)
 }
 
 // photo reads what the file says about itself. What people said wins over it.

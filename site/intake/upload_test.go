@@ -297,7 +297,12 @@ func TestUploadOverrides(t *testing.T) {
 		}
 		places = append(places, p.Location.ID)
 	}
-	if places[0] != places[1] {
+	for _, p := range s.prepared {
+		if p.Location.Name != "Lake side" || p.Watermark == "" {
+			t.Errorf("prepared %+v, whose text would lack the place", p)
+		}
+	}
+	if places[0] != places[1] || len(s.prepared) != 2 {
 		t.Errorf("one place was made twice: %v", places)
 	}
 	b.Fields.Location, b.Fields.NewLocation = places[0], ""

@@ -137,8 +137,6 @@ func (e zipEntry) open(ctx context.Context) (io.ReadCloser, error) {
 		return nil, fmt.Errorf("%w: this file in it is packed in an unknown way", ErrZIP)
 	case f.UncompressedSize64 > maxPicture:
 		return nil, pictureTooLarge()
-	case tooDense(saturated(f.UncompressedSize64), saturated(f.CompressedSize64)):
-		return nil, errTooDense()
 	}
 	r, err := f.Open()
 	if err != nil {
@@ -153,10 +151,6 @@ func pictureTooLarge() error {
 
 func tooDense(unpacked, packed int64) bool {
 	return unpacked > ratioFrom && unpacked/maxRatio >= packed
-}
-
-func errTooDense() error {
-	return fmt.Errorf("%w: this file in it unpacks to %d times its size or more", ErrZIP, maxRatio)
 }
 
 // entryReader says in words for people what is wrong with an entry. It trusts the
@@ -177,7 +171,7 @@ func (e *entryReader) Read(p []byte) (int, error) {
 	e.unpacked += int64(n)
 	switch {
 	case tooDense(e.unpacked, e.packed):
-		return 0, errTooDense()
+		return 0, fmt.Errorf("%w: this file in it unpacks to %d times its size or more", ErrZIP, maxRatio)
 	case err == nil || errors.Is(err, io.EOF):
 		return n, err
 	}
