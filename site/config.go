@@ -3,12 +3,16 @@ package site
 import (
 	"context"
 	"fmt"
+	"math"
 	"net"
-	"net/netip"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
+	"keepwatch/probe"
+	"keepwatch/site/access"
+	"keepwatch/site/guard"
 	"keepwatch/site/intake"
 	"keepwatch/site/originals"
 	"keepwatch/site/render"
@@ -36,6 +40,23 @@ type Config struct {
 	// Drain is how long a stopping site says "not ready" and still answers, so that a load balancer
 	// can leave it. Default: 1s. Range: 0s to 8s. Example: 5s.
 	Drain *time.Duration `yaml:"drain"`
+	// Limits is what one client may ask for.
+	Limits guard.Limits `yaml:"limits"`
+	// Challenge says when strangers must solve a small task, a proof of work that a browser does by
+	// itself, before the front page and before a code is tried: auto is under load and when many codes
+	// turn out wrong, always is once an hour, off is never. Default: auto.
+	Challenge guard.Challenge `yaml:"challenge"`
+	// AdminListen is where health and metrics of this process are answered, beside the visitors' way: a
+	// flood does not reach it. Leave it on loopback or a private network. off opens none.
+	// Default: loopback, at the port of listen plus 1000. Example: 10.0.0.5:9080.
+	AdminListen string `yaml:"admin_listen"`
+	// ProbeKey is the secret with which our own probes sign their requests, so that limits and
+	// challenges let them pass, and which signs solved tasks; all processes of one site share it. At
+	// least 16 characters. Default: a key that is made once in data_dir. Example: ${PROBE_KEY}.
+	ProbeKey probe.Secret `yaml:"probe_key"`
+	// StaleFor is how long visitors who are known are still shown pictures while the database is away;
+	// a permission that is taken away meanwhile ends that late. Default: 5m. Range: 0s to 1h.
+	StaleFor *time.Duration `yaml:"stale_for"`
 }
 
 // ViewsConfig is the block `views` of the site: one row for each look at a large picture, with the
@@ -65,6 +86,10 @@ const (
 	defaultKeep  = 90 * day
 	defaultDrain = time.Second
 	maxDrain     = 8 * time.Second // the whole program must stop within 10 s
+	maxStale     = time.Hour
+	minKey       = 16
+	adminAway    = 1000 // ports between listen and admin_listen
+	off          = "off"
 )
 
 // SetDefaults fills in what is not set.
@@ -82,6 +107,14 @@ func (c *Config) SetDefaults() {
 	c.Cache.SetDefaults()
 	c.Uploads.SetDefaults()
 	c.Views.SetDefaults()
+	c.Limits.SetDefaults()
+	if c.Challenge == "" {
+		c.Challenge = guard.Auto
+	}
+	if c.StaleFor == nil {
+		stale := access.StaleFor
+		c.StaleFor = &stale
+	}
 }
 
 // Validate reports every mistake; it expects defaults to be set.
@@ -99,7 +132,7 @@ func (c *Config) Validate(report func(path, msg string)) {
 		}
 	}
 	for i, p := range c.TrustedProxies {
-		if _, err := parsePrefix(p); err != nil {
+		if _, err := guard.ParsePrefix(p); err != nil {
 			report("trusted_proxies["+strconv.Itoa(i)+"]", "is no address or network; write it like 10.0.0.7 or 10.0.0.0/8")
 		}
 	}
@@ -109,6 +142,47 @@ func (c *Config) Validate(report func(path, msg string)) {
 	c.Cache.Validate(func(path, msg string) { report("cache."+path, msg) })
 	c.Uploads.Validate(func(path, msg string) { report("uploads."+path, msg) })
 	c.Views.Validate(func(path, msg string) { report("views."+path, msg) })
+	c.validateGuard(report)
+}
+
+func (c *Config) validateGuard(report func(path, msg string)) {
+	c.Limits.Validate(func(path, msg string) { report("limits."+path, msg) })
+	if !c.Challenge.Valid() {
+		report("challenge", "is "+strconv.Quote(string(c.Challenge))+"; give auto, off or always")
+	}
+	if c.AdminListen != "" && c.AdminListen != off {
+		if msg := badListen(c.AdminListen); msg != "" {
+			report("admin_listen", msg+", or off")
+		} else if c.AdminListen == c.Listen && !strings.HasSuffix(c.Listen, ":0") {
+			report("admin_listen", "is the address of listen; give another port, or off")
+		}
+	}
+	if c.ProbeKey != "" && len(c.ProbeKey.Reveal()) < minKey {
+		report("probe_key", "is shorter than 16 characters; give a longer one, or leave it out to have one made")
+	}
+	if c.StaleFor != nil && (*c.StaleFor < 0 || *c.StaleFor > maxStale) {
+		report("stale_for", "is "+c.StaleFor.String()+"; give 0s to 1h")
+	}
+}
+
+// admin is the address of the admin listener, "" for none; given says that it was
+// chosen and must be free.
+func (c *Config) admin(site net.Addr) (addr string, given bool) {
+	switch c.AdminListen {
+	case "":
+		tcp, ok := site.(*net.TCPAddr)
+		if !ok {
+			return "", false
+		}
+		port := tcp.Port + adminAway
+		if port > math.MaxUint16 {
+			port = tcp.Port - adminAway
+		}
+		return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), false
+	case off:
+		return "", false
+	}
+	return c.AdminListen, true
 }
 
 // Take takes the address, so that a taken one can be refused before anything runs.
@@ -129,17 +203,4 @@ func badListen(addr string) string {
 		return "has a port that is no number from 0 to 65535; write host:port, such as 127.0.0.1:8080"
 	}
 	return ""
-}
-
-// parsePrefix reads an address or a network.
-func parsePrefix(s string) (netip.Prefix, error) {
-	if p, err := netip.ParsePrefix(s); err == nil {
-		return p.Masked(), nil
-	}
-	a, err := netip.ParseAddr(s)
-	if err != nil {
-		return netip.Prefix{}, err
-	}
-	a = a.Unmap()
-	return netip.PrefixFrom(a, a.BitLen()), nil
 }

@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"keepwatch/site/access"
 	"keepwatch/site/gallery"
 )
 
@@ -36,7 +35,7 @@ func newHealth(s *Site) *health {
 	return &health{parts: []*part{
 		// While the database is away known visitors go on seeing pictures; taking all
 		// site processes out of the balancer would be the worse outage.
-		{name: "database", mayBeAway: access.StaleFor, check: func(ctx context.Context) error {
+		{name: "database", mayBeAway: max(*s.cfg.StaleFor, healthOld), check: func(ctx context.Context) error {
 			if _, err := s.store.Photo(ctx, 0); !errors.Is(err, gallery.ErrNotFound) { // no photo has the id 0
 				return err
 			}

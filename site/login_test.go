@@ -2,16 +2,13 @@ package site
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -253,57 +250,6 @@ func TestStoreAwayIsNotTheVisitorsFault(t *testing.T) {
 	}
 }
 
-func TestFailureWindow(t *testing.T) {
-	t.Parallel()
-	f := newFailures()
-	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-	addr := netip.MustParseAddr
-	fail := func(a string, at time.Time) time.Duration { _, wait := f.Try(addr(a), at); return wait }
-	for i := range 10 {
-		if wait := fail("192.0.2.1", now.Add(time.Duration(i)*time.Minute)); wait != 0 {
-			t.Fatalf("try %d waits %v", i, wait)
-		}
-	}
-	at := now.Add(30 * time.Minute)
-	if wait := fail("192.0.2.1", at); wait != 30*time.Minute {
-		t.Errorf("locked for %v, want 30m", wait)
-	}
-	if wait := fail("192.0.2.2", at); wait != 0 {
-		t.Errorf("the neighbour waits %v", wait)
-	}
-	if wait := fail("192.0.2.1", now.Add(time.Hour)); wait != 0 {
-		t.Errorf("after the window: waits %v", wait)
-	}
-	if wait := fail("192.0.2.1", now.Add(time.Hour)); wait != time.Minute {
-		t.Errorf("locked again for %v, want 1m: a lock must not be once only", wait)
-	}
-	// A network with many addresses is stopped as a whole.
-	g := newFailures()
-	stopped := 0
-	for i := range 250 {
-		if _, wait := g.Try(addr("198.51.100."+strconv.Itoa(i)), now); wait > 0 {
-			stopped++
-		}
-	}
-	if stopped != 150 {
-		t.Errorf("%d of 250 addresses of one network were stopped, want 150", stopped)
-	}
-	six := newFailures()
-	for i := range 11 {
-		_, wait := six.Try(addr(fmt.Sprintf("2001:db8::%x", i+1)), now)
-		if (wait > 0) != (i == 10) {
-			t.Errorf("IPv6 try %d waits %v", i, wait)
-		}
-	}
-	// The table does not grow with the number of clients.
-	for i := range 3 * failClients {
-		fail(fmt.Sprintf("10.%d.%d.1", i/250%250, i%250), now)
-	}
-	if n := f.table.order.Len(); n > failClients || n != len(f.table.items) {
-		t.Errorf("%d clients remembered (%d in the index), want at most %d", n, len(f.table.items), failClients)
-	}
-}
-
 func TestCookieKeepsWhatIsStillGood(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
@@ -324,47 +270,6 @@ func TestCookieKeepsWhatIsStillGood(t *testing.T) {
 	if got := b.get(http.MethodGet, "/img/640/1.jpg", value).Code; got != 200 {
 		t.Errorf("with the full cookie: %d", got)
 	}
-}
-
-func TestClientAddr(t *testing.T) {
-	t.Parallel()
-	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")}
-	tests := map[string]struct {
-		remote    string
-		forwarded []string
-		want      string
-	}{
-		"no proxy":                 {"203.0.113.5:99", nil, "203.0.113.5"},
-		"a stranger's header":      {"203.0.113.5:99", []string{"192.0.2.1"}, "203.0.113.5"},
-		"one proxy":                {"10.1.1.1:99", []string{"192.0.2.1"}, "192.0.2.1"},
-		"a chain, forged on left":  {"10.1.1.1:99", []string{"1.1.1.1, 192.0.2.1, 10.2.2.2"}, "192.0.2.1"},
-		"two header lines":         {"10.1.1.1:99", []string{"1.1.1.1", "192.0.2.1"}, "192.0.2.1"},
-		"mapped address":           {"[::ffff:10.1.1.1]:99", []string{"::ffff:192.0.2.1"}, "192.0.2.1"},
-		"zone is dropped":          {"[::1]:99", []string{"fe80::1%eth0"}, "fe80::1"},
-		"unreadable hop":           {"10.1.1.1:99", []string{"192.0.2.1, what"}, "10.1.1.1"},
-		"proxy without the header": {"10.1.1.1:99", nil, "10.1.1.1"},
-		"not an address":           {"@", nil, "invalid IP"},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			if got := clientAddr(tt.remote, tt.forwarded, trusted).String(); got != tt.want {
-				t.Errorf("got %s, want %s", got, tt.want)
-			}
-		})
-	}
-}
-
-func FuzzClientAddr(f *testing.F) {
-	f.Add("10.1.1.1:99", "1.1.1.1, 192.0.2.1")
-	f.Add("[::1]:1", "fe80::1%x,,")
-	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
-	f.Fuzz(func(t *testing.T, remote, forwarded string) {
-		a := clientAddr(remote, []string{forwarded}, trusted)
-		if a.Zone() != "" || a.Is4In6() {
-			t.Errorf("%q %q gave %s", remote, forwarded, a)
-		}
-	})
 }
 
 func TestErrorsAreJSON(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"keepwatch/site/archive"
 	"keepwatch/site/desk"
 	"keepwatch/site/gallery"
+	"keepwatch/site/guard"
 	"keepwatch/site/intake"
 	"keepwatch/site/picture"
 )
@@ -40,9 +41,11 @@ func (s *Site) serveWith(store Store) (err error) {
 	s.desk = &desk.Desk{Gate: s.gate, Store: store, Originals: s.originals, Uploads: s.intake, Log: s.log}
 	if keep := *s.cfg.Views.Keep; keep > 0 {
 		s.views = api.NewViews(store, keep, nil, s.log)
+		s.views.Spare = func() bool { return s.guard.Level() >= guard.Spare }
 	}
 	s.api = &api.API{
-		Gate: s.gate, Desk: s.desk, Render: s.render, Originals: s.originals, Client: s.client, Views: s.views, Writer: answer.Writer{Log: s.log},
+		Gate: s.gate, Desk: s.desk, Render: s.render, Originals: s.originals, Client: s.client, Views: s.views,
+		Guard: s.guard, Writer: answer.Writer{Log: s.log, Refuse: s.refuse},
 	}
 	return nil
 }
@@ -52,7 +55,7 @@ func (s *Site) serveWith(store Store) (err error) {
 func (s *Site) recoverUploads(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, recoverFor)
 	defer cancel()
-	files, err := archive.Recover(ctx, s.store, s.originals, s.owner)
+	files, err := archive.Recover(ctx, s.store, s.originals, s.owner, time.Now().UTC())
 	if err != nil && ctx.Err() == nil {
 		s.log.Warn("killed uploads not cleaned up", "err", err)
 	}

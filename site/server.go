@@ -20,18 +20,15 @@ import (
 	"keepwatch/site/api"
 	"keepwatch/site/desk"
 	"keepwatch/site/gallery"
+	"keepwatch/site/guard"
 	"keepwatch/site/intake"
 	"keepwatch/site/originals"
 	"keepwatch/site/pages"
 	"keepwatch/site/render"
 )
 
-// Bounds of the server.
-const (
-	connections    = 4096
-	shutdownFor    = 5 * time.Second
-	maxHeaderBytes = 16 << 10
-)
+// shutdownFor is how long a stopping server lets open requests end.
+const shutdownFor = 5 * time.Second
 
 // Site is the running image site. Make it with [New]; safe for concurrent use.
 type Site struct {
@@ -41,7 +38,7 @@ type Site struct {
 	cfg       Config
 	secure    bool // the public address is https
 	origin    string
-	trusted   []netip.Prefix
+	guard     *guard.Guard
 	store     Store
 	desk      *desk.Desk
 	intake    *intake.Intake
@@ -63,18 +60,15 @@ type Site struct {
 // configuration must have its defaults and be valid.
 func New(cfg Config, store Store, log *slog.Logger) (*Site, error) {
 	s := &Site{cfg: cfg, store: store, log: log, sampleEdge: sampleEdge}
-	for _, text := range cfg.TrustedProxies {
-		p, err := parsePrefix(text)
-		if err != nil {
-			return nil, fmt.Errorf("site.trusted_proxies: %w", err)
-		}
-		s.trusted = append(s.trusted, p)
-	}
 	if u, err := url.Parse(cfg.PublicURL); err == nil && u.Host != "" {
 		s.secure, s.origin = u.Scheme == "https", u.Scheme+"://"+u.Host
 	}
 	var err error
-	s.gate = access.New(store, s.secure, newFailures(), s.client)
+	if s.guard, err = newGuard(s); err != nil {
+		return nil, fmt.Errorf("site: %w", err)
+	}
+	s.gate = access.New(store, s.secure, s.guard)
+	s.gate.Believe(*cfg.StaleFor)
 	look := &desk.Desk{Gate: s.gate, Log: log} // pages only look; their scripts change things through the API
 	if s.pages, err = pages.New(pages.Parts{Gate: s.gate, Album: look, Forms: look, Log: log}); err != nil {
 		return nil, err
@@ -93,9 +87,7 @@ func New(cfg Config, store Store, log *slog.Logger) (*Site, error) {
 }
 
 // client returns who sent a request.
-func (s *Site) client(r *http.Request) netip.Addr {
-	return clientAddr(r.RemoteAddr, r.Header.Values("X-Forwarded-For"), s.trusted)
-}
+func (s *Site) client(r *http.Request) netip.Addr { return s.guard.Client(r) }
 
 // Stats returns the renderer's counters.
 func (s *Site) Stats() render.Stats { return s.render.Stats() }
@@ -107,18 +99,18 @@ func (s *Site) Handler() http.Handler {
 	s.pages.Routes(mux)
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.HandleFunc("GET /readyz", s.readyz)
-	guard := http.NewCrossOriginProtection()
+	crossing := http.NewCrossOriginProtection()
 	if s.origin != "" {
-		if err := guard.AddTrustedOrigin(s.origin); err != nil {
+		if err := crossing.AddTrustedOrigin(s.origin); err != nil {
 			s.log.Warn("public_url not trusted for forms", "err", err)
 		}
 	}
-	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.api.Writer.Fail(w, r, gallery.ErrForbidden) }))
+	crossing.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.api.Writer.Fail(w, r, gallery.ErrForbidden) }))
 	var routes http.Handler = mux
 	if s.Around != nil {
 		routes = s.Around(mux) // directly around the mux: it reads the pattern that was matched
 	}
-	return s.protect(guard.Handler(s.unknown(mux, routes)))
+	return s.protect(s.guard.Handler(crossing.Handler(s.unknown(mux, routes))))
 }
 
 // protect sets what every answer carries and turns a panic into one failed
@@ -166,34 +158,34 @@ func (s *Site) Run(ctx context.Context) error {
 
 // Serve is Run on a listener of the caller; it closes ln.
 func (s *Site) Serve(ctx context.Context, ln net.Listener) error {
-	server := &http.Server{
-		Handler:           s.Handler(),
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      60 * time.Second,
-		IdleTimeout:       60 * time.Second,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	health, err := s.newAdmin(ctx, ln.Addr())
+	if err != nil {
+		_ = ln.Close()
+		return err
 	}
-	s.recoverUploads(ctx)
+	server := guard.Server(s.Handler(), s.log)
 	s.log.Info("site listens", "address", ln.Addr().String())
 	background, stop := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx while draining
 	defer stop()
 	group, background := errgroup.WithContext(background)
 	group.Go(func() error { return s.render.Run(background) })
 	group.Go(func() error { return s.health.run(background) })
+	group.Go(func() error { return s.guard.Run(background) })
+	group.Go(func() error { return s.follow(background) })
+	group.Go(health.run)
 	group.Go(func() error { return s.watch(background) })
 	if s.views != nil {
 		group.Go(func() error { return s.views.Run(background) })
 	}
 	group.Go(func() error {
-		if err := server.Serve(limit(ln, connections)); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(s.guard.Listener(ln)); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve the site: %w", err)
 		}
 		return nil
 	})
 	group.Go(func() error {
 		defer stop()
+		defer health.close() // last: it tells how the end goes
 		s.drain(ctx, background, server)
 		return nil
 	})
@@ -222,74 +214,4 @@ func (s *Site) drain(ctx, background context.Context, server *http.Server) {
 		s.log.Warn("connections cut", "err", err)
 		_ = server.Close() // nothing more can be done for them
 	}
-}
-
-// limited is a listener that holds at most a number of open connections; others
-// wait in the kernel's queue.
-type limited struct {
-	net.Listener
-	slots  chan struct{}
-	closed chan struct{}
-	once   atomic.Bool
-}
-
-func limit(ln net.Listener, n int) net.Listener {
-	return &limited{Listener: ln, slots: make(chan struct{}, n), closed: make(chan struct{})}
-}
-
-// Accept waits for a place and then for a connection.
-func (l *limited) Accept() (net.Conn, error) {
-	select {
-	case l.slots <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-	c, err := l.Listener.Accept()
-	if err != nil {
-		<-l.slots
-		return nil, err
-	}
-	tcp, ok := c.(*net.TCPConn)
-	if !ok {
-		return &place{Conn: c, slots: l.slots}, nil
-	}
-	return &tcpPlace{TCPConn: tcp, slots: l.slots}, nil
-}
-
-// Close ends Accept.
-func (l *limited) Close() error {
-	if l.once.CompareAndSwap(false, true) {
-		close(l.closed)
-	}
-	return l.Listener.Close()
-}
-
-// place gives its slot back when it is closed.
-type place struct {
-	net.Conn
-	slots chan struct{}
-	once  atomic.Bool
-}
-
-// Close gives the slot back once.
-func (p *place) Close() error {
-	if p.once.CompareAndSwap(false, true) {
-		<-p.slots
-	}
-	return p.Conn.Close()
-}
-
-// tcpPlace is a place that keeps the methods of TCP: ReadFrom is sendfile.
-type tcpPlace struct {
-	*net.TCPConn
-	slots chan struct{}
-	once  atomic.Bool
-}
-
-// Close gives the slot back once.
-func (p *tcpPlace) Close() error {
-	if p.once.CompareAndSwap(false, true) {
-		<-p.slots
-	}
-	return p.TCPConn.Close()
 }

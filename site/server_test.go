@@ -190,53 +190,6 @@ func TestRunSaysThatThePortIsTaken(t *testing.T) {
 	}
 }
 
-// The number of open connections is bounded, and a closed one makes room.
-func TestConnectionLimit(t *testing.T) {
-	t.Parallel()
-	inner, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln := limit(inner, 1)
-	dial := func() net.Conn {
-		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", inner.Addr().String())
-		if err != nil {
-			t.Error(err)
-		}
-		return c
-	}
-	defer dial().Close()
-	defer dial().Close()
-	first, err := ln.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	accepted := make(chan error, 1)
-	go func() {
-		c, err := ln.Accept()
-		if err == nil {
-			err = c.Close()
-		}
-		accepted <- err
-	}()
-	select {
-	case err := <-accepted:
-		t.Errorf("a second connection was accepted over the limit of one (%v)", err)
-	default:
-	}
-	_, _ = first.Close(), first.Close() // twice gives one place back
-	if err := <-accepted; err != nil {
-		t.Error(err)
-	}
-	held := ln.(*limited)
-	held.slots <- struct{}{}
-	go func() { _, err := ln.Accept(); accepted <- err }()
-	ln.Close()
-	if err := <-accepted; err == nil {
-		t.Error("Accept after Close succeeded")
-	}
-}
-
 func TestInit(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strconv"
 	"time"
@@ -42,11 +41,11 @@ type Store interface {
 	Find(ctx context.Context, f gallery.Filter) ([]gallery.Photo, error)
 }
 
-// Failures limits how often a client may type a wrong code.
-type Failures interface {
-	// Try takes a place before a code is tried. When there is none it returns how
-	// long to wait. giveBack returns the place of a try that succeeded.
-	Try(client netip.Addr, now time.Time) (giveBack func(), wait time.Duration)
+// Tries limits how often a client may type a wrong code.
+type Tries interface {
+	// Try takes a place before a code is tried, or says why not. giveBack, never nil,
+	// returns the place of a try that succeeded or was not judged.
+	Try(r *http.Request) (giveBack func(), err error)
 }
 
 // Gate stands before everything that needs a token. Make it with [New]; safe for
@@ -55,20 +54,19 @@ type Gate struct {
 	// Secure says that the site's public address is https.
 	Secure bool
 
-	store    Store
-	lists    Lists
-	failures Failures
-	client   func(*http.Request) netip.Addr
+	store Store
+	lists Lists
+	tries Tries
 
 	knownGrants *memory[[]gallery.Grant]
 	knownPhotos *memory[gallery.Photo]
 	known       lists
 }
 
-// New makes a gate; client says who sent a request.
-func New(store Store, secure bool, failures Failures, client func(*http.Request) netip.Addr) *Gate {
+// New makes a gate.
+func New(store Store, secure bool, tries Tries) *Gate {
 	g := &Gate{
-		Secure: secure, store: store, failures: failures, client: client,
+		Secure: secure, store: store, tries: tries,
 		knownGrants: newMemory(knownVisitors, func(g []gallery.Grant) bool { return len(g) == 0 }),
 		knownPhotos: newMemory(knownPhotoCount, func(p gallery.Photo) bool { return p.ID == 0 }),
 		known:       newLists(),
@@ -79,16 +77,7 @@ func New(store Store, secure bool, failures Failures, client func(*http.Request)
 
 // grants returns what a set of secrets allows, from memory when it is there.
 func (g *Gate) grants(ctx context.Context, secrets []string) ([]gallery.Grant, error) {
-	if len(secrets) == 0 {
-		return nil, nil
-	}
-	hashes := make([][]byte, len(secrets))
-	for i, secret := range secrets {
-		hashes[i] = HashSecret(secret)
-	}
-	slices.SortFunc(hashes, slices.Compare)
-	key := string(slices.Concat(hashes...))
-	return g.knownGrants.get(ctx, key, func(ctx context.Context) ([]gallery.Grant, error) { return g.store.Grants(ctx, hashes) })
+	return g.grantsOf(ctx, hashAll(secrets))
 }
 
 // Visitor says what the sender of a request may do. A request without a usable
@@ -119,12 +108,12 @@ func Away(ctx context.Context, err error) error {
 
 // Login turns a code into a token and puts it into the cookie of the answer. A
 // code that cannot be one counts as wrong like any other. The errors are
-// [gallery.ErrCode], [LimitedError] and [ErrAway].
+// [gallery.ErrCode], [ErrAway] and those of [Tries].
 func (g *Gate) Login(w http.ResponseWriter, r *http.Request, typed string) (gallery.Grant, error) {
 	now := time.Now()
-	giveBack, wait := g.failures.Try(g.client(r), now)
-	if wait > 0 {
-		return gallery.Grant{}, LimitedError{Wait: wait}
+	giveBack, err := g.tries.Try(r)
+	if err != nil {
+		return gallery.Grant{}, err
 	}
 	code := gallery.NormaliseCode(typed)
 	if code == "" {

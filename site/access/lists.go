@@ -64,6 +64,12 @@ func newLists() lists {
 	return l
 }
 
+// believe sets how long lists are believed while the store is away.
+func (l lists) believe(stale time.Duration) {
+	l.photos.stale, l.groups.stale, l.counts.stale = stale, stale, stale
+	l.places.stale, l.people.stale, l.tags.stale, l.hints.stale = stale, stale, stale, stale
+}
+
 // doubt makes the next look at each list ask the store.
 func (l lists) doubt(now time.Time) {
 	l.photos.doubt(now)

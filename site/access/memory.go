@@ -19,7 +19,8 @@ const (
 	askAtOnce  = 8                // questions to the store at one time
 )
 
-// StaleFor is how long an answer is still believed while the store is away.
+// StaleFor is how long an answer is still believed while the store is away, unless
+// [Gate.Believe] says otherwise.
 const StaleFor = 5 * time.Minute
 
 // memory remembers answers of the store, so that a picture costs no query and
@@ -28,6 +29,7 @@ const StaleFor = 5 * time.Minute
 // concurrent use.
 type memory[V any] struct {
 	no    func(V) bool // whether an answer is a refusal
+	stale time.Duration
 	slots chan struct{}
 
 	asking singleflight.Group
@@ -47,7 +49,7 @@ type remembered[V any] struct {
 
 func newMemory[V any](entries int, no func(V) bool) *memory[V] {
 	return &memory[V]{
-		no: no, slots: make(chan struct{}, askAtOnce),
+		no: no, stale: StaleFor, slots: make(chan struct{}, askAtOnce),
 		yes: newLRU[remembered[V]](entries), nope: newLRU[remembered[V]](entries),
 	}
 }
@@ -65,7 +67,7 @@ func (m *memory[V]) get(ctx context.Context, key string, ask func(context.Contex
 	now := time.Now()
 	old, ok, state := m.look(key, now)
 	fresh := now.Sub(old.at) < freshFor && old.at.After(state.doubted)
-	if ok && (fresh || (state.wait && now.Sub(old.at) < StaleFor)) {
+	if ok && (fresh || (state.wait && now.Sub(old.at) < m.stale)) {
 		return old.value, nil
 	}
 	flight := strconv.FormatUint(state.gen, 36) + " " + key
@@ -77,7 +79,7 @@ func (m *memory[V]) get(ctx context.Context, key string, ask func(context.Contex
 		if res.Err == nil {
 			return res.Val.(V), nil
 		}
-		if ok && now.Sub(old.at) < StaleFor {
+		if ok && now.Sub(old.at) < m.stale {
 			return old.value, nil
 		}
 		var none V

@@ -72,6 +72,7 @@ var answers = []Answer{ //nolint:gochecknoglobals // a constant table
 	{intake.ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large"},
 	{intake.ErrFull, http.StatusInsufficientStorage, "full"},
 	{intake.ErrBusy, http.StatusServiceUnavailable, "busy"},
+	{guard.ErrSlow, http.StatusRequestTimeout, "slow"},
 	{originals.ErrFull, http.StatusInsufficientStorage, "full"},
 	{originals.ErrSlow, http.StatusServiceUnavailable, "slow"},
 }
@@ -117,6 +118,9 @@ func Explain(err error) Answer {
 type Writer struct {
 	Log  *slog.Logger
 	Type string
+	// Refuse answers errors of a busy site in place of Fail, and says whether it did;
+	// nil answers none.
+	Refuse func(w http.ResponseWriter, r *http.Request, err error) bool
 }
 
 // Note logs what somebody should look at; the rest is the visitor's.
@@ -165,6 +169,9 @@ type errorText struct {
 // Fail answers with an error as JSON.
 func (a Writer) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	a.Note(r, err)
+	if a.Refuse != nil && a.Refuse(w, r, err) {
+		return
+	}
 	e := Explain(err)
 	SetRetry(w, err, e.Status)
 	a.JSON(w, e.Status, errorBody{errorText{Code: e.Code, Message: e.Err.Error()}})

@@ -15,6 +15,7 @@ import (
 	"keepwatch/site/answer"
 	"keepwatch/site/desk"
 	"keepwatch/site/gallery"
+	"keepwatch/site/guard"
 	"keepwatch/site/originals"
 	"keepwatch/site/render"
 )
@@ -25,7 +26,7 @@ const (
 	editLimit = 64 << 10 // a thousand photos and the longest texts
 )
 
-// API holds what the endpoints need. All fields but Views must be set; safe for
+// API holds what the endpoints need. All fields but Views and Guard must be set; safe for
 // concurrent use.
 type API struct {
 	Gate      *access.Gate
@@ -36,6 +37,8 @@ type API struct {
 	Client func(*http.Request) netip.Addr
 	// Views takes the views of large pictures; nil keeps none.
 	Views *Views
+	// Guard limits what visitors may cost; nil limits nothing.
+	Guard *guard.Guard
 	// Writer writes answers in the original's media type.
 	Writer answer.Writer
 }
@@ -119,7 +122,7 @@ func (a *API) door(out answer.Writer, do operation) http.HandlerFunc {
 }
 
 func (a *API) tidyWriter() answer.Writer {
-	return answer.Writer{Log: a.Writer.Log, Type: answer.Tidy}
+	return answer.Writer{Log: a.Writer.Log, Type: answer.Tidy, Refuse: a.Writer.Refuse}
 }
 
 func (a *API) answered(out answer.Writer, do operation, anyCookie bool) http.HandlerFunc {

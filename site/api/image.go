@@ -8,6 +8,7 @@ import (
 
 	"keepwatch/site/answer"
 	"keepwatch/site/gallery"
+	"keepwatch/site/guard"
 	"keepwatch/site/picture"
 	"keepwatch/site/render"
 )
@@ -113,15 +114,25 @@ func (a *API) allowed(r *http.Request, id int64, edge int) (gallery.Photo, error
 }
 
 func (a *API) serveRendition(w http.ResponseWriter, r *http.Request, photo gallery.Photo, edge int) error {
-	rd, err := a.Render.Get(r.Context(), picture.Of(photo, a.Originals), edge)
+	p := picture.Of(photo, a.Originals)
+	if a.Guard != nil {
+		p.Admit = func() error { return a.Guard.Spend(r, guard.Cold, units(photo)) }
+	}
+	rd, err := a.Render.Get(r.Context(), p, edge, render.Signed)
 	if err != nil {
 		return err
 	}
 	defer rd.Close()
 	w.Header().Set("Content-Type", "image/jpeg")
-	http.ServeContent(w, r, "", photo.Added, rd)
+	http.ServeContent(w, r, "", photo.Added, rd.ReadSeeker) // the file itself: the kernel sends it
 	return nil
 }
+
+// unitPixels is how much of an original one unit of [guard.Cold] pays for.
+const unitPixels = 4_000_000
+
+// units is what the first rendering of a photo costs.
+func units(p gallery.Photo) int { return 1 + p.Width*p.Height/unitPixels }
 
 func (a *API) serveOriginal(w http.ResponseWriter, r *http.Request, photo gallery.Photo) error {
 	o, err := a.Originals.Open(r.Context(), photo.Content)
@@ -132,9 +143,13 @@ func (a *API) serveOriginal(w http.ResponseWriter, r *http.Request, photo galler
 	name := strconv.FormatInt(photo.ID, 10) + ".jpg"
 	w.Header().Set("Content-Type", "image/jpeg")
 	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
+	guard.WriteRate(w, photo.Bytes, downloadRate)
 	http.ServeContent(w, r, "", photo.Added, o)
 	return nil
 }
+
+// downloadRate is the slowest line, in bytes a second, that gets a whole original.
+const downloadRate = 64 << 10
 
 // matches reports whether If-None-Match names the tag (RFC 9110, 13.1.2: weak
 // comparison). "*" is left to the full path.

@@ -108,7 +108,7 @@ type Limits struct {
 	// Browse is for pages, lists and edits. Default: 20/s burst 60.
 	Browse Rate `yaml:"browse"`
 	// Cold is for pictures that must be rendered first, in units: one for every started 4 megapixels
-	// of the picture that is read. Default: 4/s burst 120.
+	// of the original. Default: 12/s burst 360.
 	Cold Rate `yaml:"cold"`
 	// Uploads is for upload requests. Default: 10/min burst 100.
 	Uploads Rate `yaml:"uploads"`
@@ -134,7 +134,7 @@ func (l *Limits) SetDefaults() {
 		{&l.Images, Rate{100, time.Second, 400, false}},
 		{&l.Strangers, Rate{50, time.Second, 200, false}},
 		{&l.Browse, Rate{20, time.Second, 60, false}},
-		{&l.Cold, Rate{4, time.Second, 120, false}},
+		{&l.Cold, Rate{12, time.Second, 360, false}},
 		{&l.Uploads, Rate{10, time.Minute, 100, false}},
 		{&l.Codes, Rate{10, time.Hour, 10, false}},
 		{&l.AllCodes, Rate{1000, time.Hour, 1000, false}},

@@ -62,7 +62,7 @@ func TestLimitsDefaultsAndMistakes(t *testing.T) {
 	}
 	want := map[Class]string{
 		Free: "off", Static: "200/s", Image: "100/s burst 400", Stranger: "50/s burst 200", Browse: "20/s burst 60",
-		Home: "20/s burst 60", Code: "20/s burst 60", Upload: "10/min burst 100", Cold: "4/s burst 120",
+		Home: "20/s burst 60", Code: "20/s burst 60", Upload: "10/min burst 100", Cold: "12/s burst 360",
 	}
 	if diff := cmp.Diff(text, want); diff != "" {
 		t.Errorf("limits (-got +want):\n%s", diff)
