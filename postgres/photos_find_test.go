@@ -345,6 +345,34 @@ func (a *album) compareGroups(m model, rng *rand.Rand) {
 	}
 }
 
+// The latest days are right also where they hold more photos than are looked at
+// first.
+func TestPhotosLatestDays(t *testing.T) {
+	t.Parallel()
+	a := newAlbum(t)
+	a.grant("mine", gallery.Read)
+	mine := a.tagID("mine")
+	a.exec(`
+		INSERT INTO photo (content, file_name, bytes, width, height, taken, added)
+		SELECT repeat(md5(i::text), 2), '', 1, 1, 1, timestamp '2026-03-01' + i / 1500 * interval '1 day', $1
+		FROM generate_series(0, 3999) AS i`, siteNow)
+	a.exec("INSERT INTO photo_tag (photo_id, tag_id) SELECT id, $1 FROM photo", mine)
+	for limit, want := range map[int][]string{
+		1: {"2026-03-03 1000"}, 2: {"2026-03-03 1000", "2026-03-02 1500"}, 3: {"2026-03-03 1000", "2026-03-02 1500", "2026-03-01 1500"},
+		12: {"2026-03-03 1000", "2026-03-02 1500", "2026-03-01 1500"},
+	} {
+		groups, err := a.Groups(t.Context(), gallery.Grouping{By: gallery.ByDay, Tags: []int64{mine}, Limit: limit})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, g := range groups {
+			got = append(got, fmt.Sprint(g.Key, " ", g.Count))
+		}
+		same(t, fmt.Sprint("limit ", limit), want, got)
+	}
+}
+
 // A new name of a person or place is found at once, and the old one no more.
 func TestPhotosSearchFollowsNames(t *testing.T) {
 	t.Parallel()

@@ -18,6 +18,56 @@ type groupRow struct {
 	Photo int64 // of the newest one
 }
 
+// The front page asks for the latest days only: they are mostly among the latest
+// photos, and then nobody has to count all of them.
+const sqlGroupByLatestDay = `
+WITH latest AS (
+    SELECT p.id, p.wall
+    FROM photo AS p
+    WHERE p.deleted IS NULL
+        AND EXISTS (SELECT FROM photo_tag AS x WHERE x.photo_id = p.id AND x.tag_id = ANY(@tags))
+    ORDER BY p.wall DESC, p.id DESC
+    LIMIT @walk
+), g AS (
+    SELECT l.wall::date AS day, count(*) AS n, max(l.wall) AS newest
+    FROM latest AS l
+    GROUP BY l.wall::date
+    ORDER BY day DESC
+    LIMIT @limit::int + 1
+)
+SELECT
+    to_char(g.day, 'YYYY-MM-DD') AS key, '' AS name, g.n AS count,
+    (SELECT max(l.id) FROM latest AS l WHERE l.wall = g.newest) AS photo,
+    (SELECT count(*) FROM latest AS l) AS walked
+FROM g
+ORDER BY g.day DESC`
+
+// latestWalk is how many photos are looked at for the latest days.
+const latestWalk = 2000
+
+// latestDays returns the groups of the latest days, or false when they are not all
+// among the latest photos.
+func (p Photos) latestDays(ctx context.Context, tags []int64, limit int) ([]groupRow, bool, error) {
+	type row struct {
+		groupRow
+
+		Walked int
+	}
+	found, err := list[row](ctx, p.DB.pool, sqlGroupByLatestDay, asPlanned, pgx.NamedArgs{"tags": tags, "limit": limit, "walk": latestWalk})
+	if err != nil {
+		return nil, false, err
+	}
+	whole := len(found) > limit // then those before the last one are complete
+	var out []groupRow
+	for i, r := range found {
+		whole = whole || r.Walked < latestWalk
+		if i < limit {
+			out = append(out, r.groupRow)
+		}
+	}
+	return out, whole || len(found) == 0, nil
+}
+
 // In each of these the newest wall time of a group is found while counting, and
 // only for the groups that are returned the photo of that time.
 const sqlGroupByDay = `
@@ -142,23 +192,7 @@ func (p Photos) Groups(ctx context.Context, g gallery.Grouping) ([]gallery.Group
 	if len(g.Tags) == 0 {
 		return nil, nil
 	}
-	args := pgx.NamedArgs{"tags": g.Tags, "limit": rowLimit(g.Limit)}
-	var sql string
-	switch g.By {
-	case gallery.ByDay:
-		sql = sqlGroupByDay
-	case gallery.ByMonth:
-		sql = sqlGroupByMonth
-	case gallery.ByPlace:
-		sql, args["parent"] = sqlGroupByPlace, g.Parent
-	case gallery.ByPerson:
-		sql = sqlGroupByPerson
-	case gallery.ByTag:
-		sql = sqlGroupByTag
-	default:
-		return nil, errors.New("group photos: no such grouping: " + strconv.Itoa(int(g.By)))
-	}
-	rows, err := list[groupRow](ctx, p.DB.pool, sql, asPlanned, args)
+	rows, err := p.groupRows(ctx, g)
 	if err != nil {
 		return nil, fmt.Errorf("group photos: %w", err)
 	}
@@ -181,4 +215,27 @@ func (p Photos) Groups(ctx context.Context, g gallery.Grouping) ([]gallery.Group
 		}
 	}
 	return out, nil
+}
+
+func (p Photos) groupRows(ctx context.Context, g gallery.Grouping) ([]groupRow, error) {
+	args := pgx.NamedArgs{"tags": g.Tags, "limit": rowLimit(g.Limit)}
+	var sql string
+	switch g.By {
+	case gallery.ByDay:
+		if rows, whole, err := p.latestDays(ctx, g.Tags, rowLimit(g.Limit)); err != nil || whole {
+			return rows, err
+		}
+		sql = sqlGroupByDay
+	case gallery.ByMonth:
+		sql = sqlGroupByMonth
+	case gallery.ByPlace:
+		sql, args["parent"] = sqlGroupByPlace, g.Parent
+	case gallery.ByPerson:
+		sql = sqlGroupByPerson
+	case gallery.ByTag:
+		sql = sqlGroupByTag
+	default:
+		return nil, errors.New("no such grouping: " + strconv.Itoa(int(g.By)))
+	}
+	return list[groupRow](ctx, p.DB.pool, sql, asPlanned, args)
 }

@@ -129,24 +129,26 @@ FROM tag AS t
 WHERE t.id = ANY(@ids)
 ORDER BY t.id`
 
-// Photos on the tag that somebody else alone may write: those without any of the
-// visitor's tags.
+// Photos on the tag that somebody else alone may write are those without any of
+// the visitor's tags; on a tag of its own there are none.
 const sqlTagFacts = `
 SELECT
-    t.id, t.name, t.description,
-    coalesce(c.photos, 0) AS photos, coalesce(c.every, 0) AS every, coalesce(c.foreign_photos, 0) AS foreign_photos,
+    t.id, t.name, t.description, c.n - g.n AS photos, c.n AS every,
+    CASE WHEN t.id = ANY(@writable::bigint[]) THEN 0 ELSE (
+        SELECT count(*)
+        FROM photo_tag AS x
+        WHERE x.tag_id = t.id
+            AND NOT EXISTS (SELECT FROM photo_tag AS y WHERE y.photo_id = x.photo_id AND y.tag_id = ANY(@writable::bigint[]))
+    ) END AS foreign_photos,
     ` + ownedTag + `
 FROM tag AS t
-LEFT JOIN LATERAL (
-    SELECT
-        count(*) AS every, count(*) FILTER (WHERE p.deleted IS NULL) AS photos,
-        count(*) FILTER (
-            WHERE NOT EXISTS (SELECT FROM photo_tag AS y WHERE y.photo_id = x.photo_id AND y.tag_id = ANY(@writable::bigint[]))
-        ) AS foreign_photos
-    FROM photo_tag AS x
-    JOIN photo AS p ON p.id = x.photo_id
-    WHERE x.tag_id = t.id
-) AS c ON true
+CROSS JOIN LATERAL (SELECT count(*) AS n FROM photo_tag AS x WHERE x.tag_id = t.id) AS c
+CROSS JOIN LATERAL (
+    SELECT count(*) AS n
+    FROM photo AS p
+    JOIN photo_tag AS x ON x.photo_id = p.id AND x.tag_id = t.id
+    WHERE p.deleted IS NOT NULL
+) AS g
 WHERE t.id = @id
     OR (@id = 0 AND t.id = (
         SELECT n.id
@@ -247,22 +249,19 @@ func (p Photos) Tag(ctx context.Context, id int64, name string, ask gallery.Aski
 	return tagFacts(ctx, p.DB.pool, id, name, ask)
 }
 
-// The photos that the visitor may write are counted once for all tags on them:
-// what a tag has more than these is foreign.
+// On a tag of the visitor's own every photo may be written; of the others those
+// that also carry one of its own.
 const sqlTags = `
-WITH mine AS (
-    SELECT DISTINCT x.photo_id
-    FROM photo_tag AS x
-    WHERE x.tag_id = ANY(@writable::bigint[])
-), own AS (
+WITH shared AS (
     SELECT x.tag_id, count(*) AS n
-    FROM mine AS m
-    JOIN photo_tag AS x ON x.photo_id = m.photo_id
+    FROM photo_tag AS x
+    WHERE NOT x.tag_id = ANY(@writable::bigint[])
+        AND EXISTS (SELECT FROM photo_tag AS y WHERE y.photo_id = x.photo_id AND y.tag_id = ANY(@writable::bigint[]))
     GROUP BY x.tag_id
 ), every AS (
     SELECT x.tag_id, count(*) AS n
     FROM photo_tag AS x
-    WHERE x.tag_id = ANY(@held::bigint[]) OR x.tag_id IN (SELECT o.tag_id FROM own AS o)
+    WHERE x.tag_id = ANY(@held::bigint[]) OR x.tag_id = ANY(@writable::bigint[]) OR x.tag_id IN (SELECT s.tag_id FROM shared AS s)
     GROUP BY x.tag_id
 ), gone AS (
     SELECT x.tag_id, count(*) AS n
@@ -273,13 +272,14 @@ WITH mine AS (
 )
 SELECT
     t.id, t.name, t.description,
-    coalesce(e.n, 0) - coalesce(g.n, 0) AS photos, coalesce(e.n, 0) AS every, coalesce(e.n, 0) - coalesce(o.n, 0) AS foreign_photos,
+    coalesce(e.n, 0) - coalesce(g.n, 0) AS photos, coalesce(e.n, 0) AS every,
+    CASE WHEN t.id = ANY(@writable::bigint[]) THEN 0 ELSE coalesce(e.n, 0) - coalesce(s.n, 0) END AS foreign_photos,
     ` + ownedTag + `
 FROM tag AS t
 LEFT JOIN every AS e ON e.tag_id = t.id
-LEFT JOIN own AS o ON o.tag_id = t.id
+LEFT JOIN shared AS s ON s.tag_id = t.id
 LEFT JOIN gone AS g ON g.tag_id = t.id
-WHERE t.id = ANY(@held::bigint[]) OR o.n > 0
+WHERE t.id = ANY(@held::bigint[]) OR t.id = ANY(@writable::bigint[]) OR s.n > 0
 ORDER BY lower(t.name), t.id
 LIMIT 10000`
 
