@@ -30,6 +30,10 @@ func rows() []row {
 		{What: "week of 1,000 services from spans, ns", Pkg: "reports", Bench: "BenchmarkBuildFromSpans", Unit: "ns/op", Goal: 50e6, Note: "50 ms"},
 		{What: "cold render of 12 MP to 1440", Pkg: "site/render", Bench: "BenchmarkRender/planar/1440", Base: "BenchmarkRender/ximage/1440", Unit: "ns/op", Goal: 0.55, Note: "std + x/image CatmullRom"},
 		{What: "cold render of 12 MP to 640", Pkg: "site/render", Bench: "BenchmarkRender/planar/640", Base: "BenchmarkRender/ximage/640", Unit: "ns/op", Goal: 0.55, Note: "std + x/image CatmullRom"},
+		{What: "its likeness to the picture (SSIM) at 1440", Pkg: "site/render", Bench: "BenchmarkRender/planar/1440", Base: "BenchmarkRender/ximage/1440", Unit: "ssim", Goal: 1, More: true, Note: "std + x/image CatmullRom"},
+		{What: "its likeness to the picture (SSIM) at 640", Pkg: "site/render", Bench: "BenchmarkRender/planar/640", Base: "BenchmarkRender/ximage/640", Unit: "ssim", Goal: 1, More: true, Note: "std + x/image CatmullRom"},
+		{What: "render to 640 from the 1920 px master, ns", Pkg: "site/render", Bench: "BenchmarkRender/master/640", Unit: "ns/op", Goal: 75e6, Note: "75 ms"},
+		{What: "peak RSS of one 12 MP render, MiB", Pkg: "site/render", Bench: "BenchmarkRenderMemory", Unit: "rss-MiB", Goal: 96, Note: "absolute", Time: "3x"},
 		{What: "start to probing and serving, warm database, ms", Pkg: "bench", Bench: "BenchmarkWholeStart", Unit: "warm-ms", Goal: 1000, Note: "absolute", Time: once},
 		{What: "start to probing and serving, cold (initdb), ms", Pkg: "bench", Bench: "BenchmarkWholeStart", Unit: "cold-ms", Goal: 3000, Note: "absolute", Time: once},
 	}
