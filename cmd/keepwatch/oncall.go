@@ -32,6 +32,7 @@ func (c *cli) oncallCommand() *cobra.Command {
 	cmd.AddCommand(
 		c.oncallNow(), c.oncallNext(), c.oncallWho(),
 		c.oncallValidate(), c.oncallPreview(), c.oncallCalendar(), c.oncallHours(),
+		c.oncallOverride(), c.oncallSwap(), c.oncallOverrides(),
 	)
 	return cmd
 }
@@ -46,7 +47,7 @@ func (c *cli) oncallNow() *cobra.Command {
 				return err
 			}
 			now := time.Now().UTC()
-			for _, s := range shiftsNow(f.Roster(), now) {
+			for _, s := range shiftsNow(c.roster(cmd.Context(), f), now) {
 				if err := c.printShift(f, s, now, format); err != nil {
 					return err
 				}
@@ -67,7 +68,7 @@ func (c *cli) oncallNext() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			roster, now := f.Roster(), time.Now().UTC()
+			roster, now := c.roster(cmd.Context(), f), time.Now().UTC()
 			for _, name := range rotationNames(roster) {
 				next, ok := roster.Rotations[name].Next(now)
 				if !ok {
@@ -94,7 +95,8 @@ func (c *cli) oncallWho() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "who --rotation R --at TIME [--at TIME …]", Short: "Who is on call at given times", Args: cobra.NoArgs,
 		Long: `Who is on call at given times. TIME is RFC 3339 (2026-03-08T10:30:00Z), or a local time
-of the rotation's zone (2026-03-08 02:30). No database is needed.`,
+of the rotation's zone (2026-03-08 02:30). No database is needed; when one answers, the
+overrides that people made count too.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f, err := c.loadRotations(cmd, format)
 			if err != nil {
@@ -110,7 +112,7 @@ of the rotation's zone (2026-03-08 02:30). No database is needed.`,
 			if len(ats) == 0 {
 				ats = []string{time.Now().UTC().Format(time.RFC3339)}
 			}
-			return c.printWho(f, names, ats, format)
+			return c.printWho(f, c.roster(cmd.Context(), f), names, ats, format)
 		},
 	}
 	addFormat(cmd, &format)
@@ -119,13 +121,12 @@ of the rotation's zone (2026-03-08 02:30). No database is needed.`,
 	return cmd
 }
 
-func (c *cli) printWho(f *config.File, names, ats []string, format string) error {
-	roster := f.Roster()
+func (c *cli) printWho(f *config.File, roster oncall.Roster, names, ats []string, format string) error {
 	for _, name := range names {
 		for _, text := range ats {
 			at, err := parseInstant(text, f.Rotations[name].TimeZone)
 			if err != nil {
-				return usageError{err}
+				return usageError{fmt.Errorf("--at: %w", err)}
 			}
 			if err := c.printShift(f, roster.OnCall(name, at), at, format); err != nil {
 				return err
@@ -184,16 +185,16 @@ func parseInstant(text string, zone *time.Location) (time.Time, error) {
 			continue
 		}
 		if t.Format(layout) != text {
-			return t, fmt.Errorf("--at %q does not exist in %s: the clocks skip it (give an RFC 3339 time)", text, zone)
+			return t, fmt.Errorf("%q does not exist in %s: the clocks skip it (give an RFC 3339 time)", text, zone)
 		}
 		for _, d := range []time.Duration{-2 * time.Hour, -time.Hour, -30 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour} {
 			if t.Add(d).Format(layout) == text && layout != "2006-01-02" {
-				return t, fmt.Errorf("--at %q happens twice in %s: the clocks are set back (give an RFC 3339 time)", text, zone)
+				return t, fmt.Errorf("%q happens twice in %s: the clocks are set back (give an RFC 3339 time)", text, zone)
 			}
 		}
 		return t.UTC(), nil
 	}
-	return time.Time{}, fmt.Errorf("--at: %q is not a time (write 2026-03-08T10:30:00Z, or 2026-03-08 02:30 in the rotation's zone)", text)
+	return time.Time{}, fmt.Errorf("%q is not a time (write 2026-03-08T10:30:00Z, or 2026-03-08 02:30 in the rotation's zone)", text)
 }
 
 func (c *cli) printShift(f *config.File, s oncall.Shift, at time.Time, format string) error {

@@ -56,7 +56,7 @@ func (c *cli) oncallValidate() *cobra.Command {
 				return err
 			}
 			from := time.Now().UTC()
-			all := troubles(f, from, from.AddDate(0, 0, days))
+			all := troubles(f, c.roster(cmd.Context(), f), from, from.AddDate(0, 0, days))
 			for _, t := range all {
 				if format == "json" {
 					if err := json.NewEncoder(c.out).Encode(t); err != nil {
@@ -81,8 +81,7 @@ func (c *cli) oncallValidate() *cobra.Command {
 }
 
 // troubles finds what would keep a page from reaching somebody over [from, to).
-func troubles(f *config.File, from, to time.Time) []troubleLine {
-	roster := f.Roster()
+func troubles(f *config.File, roster oncall.Roster, from, to time.Time) []troubleLine {
 	var out []troubleLine
 	for _, g := range roster.Gaps(from, to) {
 		zone := f.Rotations[g.Rotation].TimeZone
@@ -160,7 +159,7 @@ func (c *cli) oncallPreview() *cobra.Command {
 			from := time.Now().UTC().Truncate(time.Minute)
 			to := from.AddDate(0, 0, days)
 			if old == "" {
-				return c.printShifts(f, from, to, format)
+				return c.printShifts(f, c.roster(cmd.Context(), f), from, to, format)
 			}
 			before, err := config.Load(config.Options{Path: old})
 			if err != nil {
@@ -175,8 +174,7 @@ func (c *cli) oncallPreview() *cobra.Command {
 	return cmd
 }
 
-func (c *cli) printShifts(f *config.File, from, to time.Time, format string) error {
-	roster := f.Roster()
+func (c *cli) printShifts(f *config.File, roster oncall.Roster, from, to time.Time, format string) error {
 	for _, name := range rotationNames(roster) {
 		for s := range roster.Rotations[name].Shifts(from, to) {
 			if err := c.printShift(f, s, from, format); err != nil {
@@ -245,7 +243,7 @@ func (c *cli) oncallCalendar() *cobra.Command {
 			}
 			now := time.Now().UTC()
 			feed := calendar.Feed{
-				Roster: f.Roster(), Rotations: names, Person: person,
+				Roster: c.roster(cmd.Context(), f), Rotations: names, Person: person,
 				From: now.AddDate(0, 0, -7), To: now.AddDate(0, 0, days), Now: now,
 			}
 			return feed.Write(c.out)
@@ -273,7 +271,7 @@ func (c *cli) oncallHours() *cobra.Command {
 	var month, rotation, holidays, format string
 	cmd := &cobra.Command{
 		Use: "hours --month 2026-10", Short: "Add up who was on call: hours, nights, weekends, holidays", Args: cobra.NoArgs,
-		Long: `Add up who was on call in a month, as the file says now: hours, nights (22:00 to 06:00),
+		Long: `Add up who was on call in a month, as file and overrides say: hours, nights (22:00 to 06:00),
 weekends and holidays, each in the person's own zone. A Sunday's night counts as both.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if format != "text" && format != "csv" {
@@ -298,7 +296,7 @@ weekends and holidays, each in the person's own zone. A Sunday's night counts as
 			from := oncall.LocalTime{Date: oncall.Date{Year: first.Year(), Month: first.Month(), Day: 1}}.In(zone)
 			next := first.AddDate(0, 1, 0)
 			to := oncall.LocalTime{Date: oncall.Date{Year: next.Year(), Month: next.Month(), Day: 1}}.In(zone)
-			loads := f.Roster().Loads(names, from, to, f.Holidays[holidays])
+			loads := c.roster(cmd.Context(), f).Loads(names, from, to, f.Holidays[holidays])
 			return c.printLoads(loads, format)
 		},
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,15 +14,6 @@ import (
 	"keepwatch/site/intake"
 	"keepwatch/site/originals"
 )
-
-// commandOwner names a command among those that write originals, see gallery.Uploads.
-func commandOwner(command string) string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
-	return command + "@" + host
-}
 
 // withArchive opens the database and the originals of the site.
 func (c *cli) withArchive(ctx context.Context, f *config.File, use func(postgres.Photos, originals.Store) error) error {
@@ -47,7 +37,7 @@ Nothing is stored when a table has a mistake. Importing twice is importing once.
 				return err
 			}
 			in := archive.Import{
-				Dir: args[0], Owner: commandOwner("import"), SkipBroken: skip, DryRun: dry,
+				Dir: args[0], SkipBroken: skip, DryRun: dry,
 				EXIF: intake.ReadEXIF, Progress: c.progress(),
 			}
 			if dry {
@@ -113,7 +103,7 @@ names, such as those of uploads that never ended. It is safe while the site runs
 			if err != nil {
 				return err
 			}
-			clean := archive.Clean{Owner: commandOwner("gc"), DryRun: dry, Force: force}
+			clean := archive.Clean{DryRun: dry, Force: force}
 			if clean.Deleted, err = readLife(deleted); err != nil {
 				return usageError{fmt.Errorf("--deleted: %w", err)}
 			}

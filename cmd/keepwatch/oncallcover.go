@@ -1,0 +1,255 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"keepwatch/config"
+	"keepwatch/oncall"
+	"keepwatch/postgres"
+)
+
+// coversSince is how far back covers are asked for: a shift that began before is
+// shown with its file's beginning.
+const coversSince = 62 * 24 * time.Hour
+
+// roster is who is on call by the file and, when a database can be asked, by the
+// overrides that people made. What was not asked is said.
+func (c *cli) roster(ctx context.Context, f *config.File) oncall.Roster {
+	dsn := f.Database.URL.Reveal()
+	if dsn == "" {
+		found, running, err := postgres.Attach(filepath.Join(f.DataDir, "postgres")) //nolint:contextcheck // it looks at files and has a deadline of its own
+		if err != nil || !running {
+			return f.Roster() // a data_dir without a running daemon: overrides are told by the daemon only
+		}
+		dsn = found
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	var covers []oncall.Cover
+	err := useDatabase(ctx, dsn, slog.New(slog.DiscardHandler), func(db *postgres.DB) (err error) {
+		covers, err = postgres.Covers{DB: db}.List(ctx, time.Now().Add(-coversSince).UTC())
+		return err
+	})
+	if err != nil {
+		fmt.Fprintln(c.errOut, "warning: the database does not answer, so overrides that people made are not counted:", err)
+	}
+	return f.Roster().With(covers)
+}
+
+func (c *cli) oncallOverride() *cobra.Command {
+	var cover coverFlags
+	cmd := &cobra.Command{
+		Use: "override --rotation R --person P --from TIME --to TIME --by NAME", Short: "Put somebody else on call for a while", Args: cobra.NoArgs,
+		Long: `Put somebody else on call for a while. TIME is RFC 3339, or a local time of the
+rotation's zone. It is kept in the database with who and why, and wins over the file.
+The running daemon follows within seconds. --person nobody leaves a hole on purpose.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f, err := c.loadRotations(cmd, "text")
+			if err != nil {
+				return err
+			}
+			made, err := cover.read(f)
+			if err != nil {
+				return usageError{err}
+			}
+			return c.addCovers(cmd.Context(), f, made)
+		},
+	}
+	cover.add(cmd)
+	return cmd
+}
+
+// coverFlags are what an override is made of.
+type coverFlags struct{ rotation, person, from, to, by, reason string }
+
+func (v *coverFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&v.rotation, "rotation", "", "name of the rotation")
+	cmd.Flags().StringVar(&v.person, "person", "", "key of the person, or nobody")
+	cmd.Flags().StringVar(&v.from, "from", "", "beginning")
+	cmd.Flags().StringVar(&v.to, "to", "", "end, not included")
+	addBy(cmd, &v.by)
+	cmd.Flags().StringVar(&v.reason, "reason", "", "why; everybody can read it")
+}
+
+// addBy adds who makes a change; a user of the machine needs not type it.
+func addBy(cmd *cobra.Command, by *string) {
+	preset := ""
+	if u, err := user.Current(); err == nil && u.Username != "root" {
+		preset = u.Username
+	}
+	cmd.Flags().StringVar(by, "by", preset, "who makes this change")
+}
+
+func (v *coverFlags) read(f *config.File) (oncall.Cover, error) {
+	zone := f.Rotations[v.rotation].TimeZone
+	made := oncall.Cover{Rotation: v.rotation, Person: v.person, By: v.by, Reason: v.reason, Created: time.Now().UTC()}
+	if v.person == "nobody" {
+		made.Person = ""
+	} else if v.person == "" {
+		return made, errors.New("say who is to be on call (--person KEY, or --person nobody)")
+	}
+	var err error
+	if made.From, err = parseInstant(v.from, zone); err != nil {
+		return made, fmt.Errorf("--from: %w", err)
+	}
+	if made.To, err = parseInstant(v.to, zone); err != nil {
+		return made, fmt.Errorf("--to: %w", err)
+	}
+	return made, made.Validate(f.Roster())
+}
+
+// addCovers stores covers and tells what they change.
+func (c *cli) addCovers(ctx context.Context, f *config.File, covers ...oncall.Cover) error {
+	return c.withDatabase(ctx, f, func(db *postgres.DB) error {
+		ids, err := postgres.Covers{DB: db}.Add(ctx, covers...)
+		if err != nil {
+			return err
+		}
+		for i, v := range covers {
+			v.ID = ids[i]
+			c.printCover(f, v)
+		}
+		return nil
+	})
+}
+
+func (c *cli) printCover(f *config.File, v oncall.Cover) {
+	zone := f.Rotations[v.Rotation].TimeZone
+	if zone == nil {
+		zone = time.UTC
+	}
+	state := ""
+	if !v.Cancelled.IsZero() {
+		state = "  cancelled " + localStamp(v.Cancelled, zone)
+	}
+	if v.Reason != "" {
+		state += "  " + strconv.Quote(v.Reason)
+	}
+	c.printf("%-4d %-12s %-10s %s – %s  by %s%s\n", v.ID, v.Rotation, orNobody(v.Person), localStamp(v.From, zone), localStamp(v.To, zone), v.By, state)
+}
+
+func (c *cli) oncallSwap() *cobra.Command {
+	var rotation, a, b, by, reason string
+	cmd := &cobra.Command{
+		Use: "swap --rotation R --at TIME --with TIME --by NAME", Short: "Let two people exchange shifts", Args: cobra.NoArgs,
+		Long: `Let two people exchange shifts: whoever is on call at --at takes the whole shift that
+holds --with, and the other way round. It is two overrides.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f, err := c.loadRotations(cmd, "text")
+			if err != nil {
+				return err
+			}
+			zone := f.Rotations[rotation].TimeZone
+			at, err := parseInstant(a, zone)
+			if err != nil {
+				return usageError{fmt.Errorf("--at: %w", err)}
+			}
+			with, err := parseInstant(b, zone)
+			if err != nil {
+				return usageError{fmt.Errorf("--with: %w", err)}
+			}
+			covers, err := c.roster(cmd.Context(), f).Swap(rotation, at, with)
+			if err != nil {
+				return err
+			}
+			for i := range covers {
+				covers[i].By, covers[i].Reason, covers[i].Created = by, reason, time.Now().UTC()
+				if err := covers[i].Validate(f.Roster()); err != nil {
+					return err
+				}
+			}
+			return c.addCovers(cmd.Context(), f, covers[:]...)
+		},
+	}
+	cmd.Flags().StringVar(&rotation, "rotation", "", "name of the rotation")
+	cmd.Flags().StringVar(&a, "at", "", "a time in the first shift")
+	cmd.Flags().StringVar(&b, "with", "", "a time in the second shift")
+	addBy(cmd, &by)
+	cmd.Flags().StringVar(&reason, "reason", "", "why; everybody can read it")
+	return cmd
+}
+
+// coverLine is one line of `oncall overrides --format json`; the names are a promise.
+type coverLine struct {
+	ID        int64  `json:"id"`
+	Rotation  string `json:"rotation"`
+	Person    string `json:"person"`
+	From      string `json:"from"`
+	To        string `json:"to"`
+	By        string `json:"by"`
+	Reason    string `json:"reason"`
+	Created   string `json:"created"`
+	Cancelled string `json:"cancelled"`
+}
+
+func (c *cli) oncallOverrides() *cobra.Command {
+	var format string
+	var cancel int64
+	var by string
+	cmd := &cobra.Command{
+		Use: "overrides", Short: "List the overrides that people made, or cancel one", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f, err := c.loadRotations(cmd, format)
+			if err != nil {
+				return err
+			}
+			return c.withDatabase(cmd.Context(), f, func(db *postgres.DB) error {
+				store := postgres.Covers{DB: db}
+				if cancel != 0 {
+					return c.cancelCover(cmd.Context(), store, cancel, by)
+				}
+				covers, err := store.List(cmd.Context(), time.Now().Add(-coversSince).UTC())
+				if err != nil {
+					return err
+				}
+				return c.printCovers(f, covers, format)
+			})
+		},
+	}
+	addFormat(cmd, &format)
+	cmd.Flags().Int64Var(&cancel, "cancel", 0, "number of the override to cancel")
+	addBy(cmd, &by)
+	return cmd
+}
+
+func (c *cli) printCovers(f *config.File, covers []oncall.Cover, format string) error {
+	for _, v := range covers {
+		if format == "text" {
+			c.printCover(f, v)
+			continue
+		}
+		line := coverLine{v.ID, v.Rotation, v.Person, stamp(v.From), stamp(v.To), v.By, v.Reason, stamp(v.Created), stamp(v.Cancelled)}
+		if err := json.NewEncoder(c.out).Encode(line); err != nil {
+			return err
+		}
+	}
+	if len(covers) == 0 && format == "text" {
+		c.printf("no overrides but those of the file\n")
+	}
+	return nil
+}
+
+func (c *cli) cancelCover(ctx context.Context, store postgres.Covers, id int64, by string) error {
+	if by == "" {
+		return usageError{errors.New("say who makes the change (--by NAME)")}
+	}
+	done, err := store.Cancel(ctx, id, by, time.Now().UTC())
+	if err != nil {
+		return err
+	}
+	if !done {
+		return fmt.Errorf("no override %d that still holds (keepwatch oncall overrides lists them)", id)
+	}
+	c.printf("override %d is cancelled from now on\n", id)
+	return nil
+}
