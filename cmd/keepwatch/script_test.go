@@ -45,7 +45,7 @@ func TestScripts(t *testing.T) {
 		Setup:               setupScript,
 		Condition:           scriptCondition,
 		Cmds: withBadDays(t, map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"await": await, "acknowledge": acknowledge, "target": switchTarget,
+			"await": await, "acknowledge": acknowledge, "target": switchTarget, "page": seePage,
 		}),
 	})
 }
@@ -82,11 +82,12 @@ func (s *target) stop() {
 	}
 }
 
-// switchTarget is the script command `target up|down`.
+// switchTarget is the script command `target up|down|PATH`: with a path that one
+// answers 507, the others are fine.
 func switchTarget(ts *testscript.TestScript, _ bool, args []string) {
 	s, ok := ts.Value(targetKey{}).(*target)
 	if !ok || len(args) != 1 {
-		ts.Fatalf("usage: target up|down")
+		ts.Fatalf("usage: target up|down|PATH")
 	}
 	s.stop()
 	if args[0] == "down" {
@@ -94,7 +95,11 @@ func switchTarget(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ln, err := net.Listen("tcp", ts.Getenv("TARGET"))
 	ts.Check(err)
-	s.srv = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	s.srv = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == args[0] {
+			w.WriteHeader(http.StatusInsufficientStorage)
+			_, _ = io.WriteString(w, "no room for "+r.FormValue("password")) // some sites say back what they were sent
+		}
 		_, _ = io.WriteString(w, "<title>fine</title>")
 	})}
 	go func() { _ = s.srv.Serve(ln) }() // ends with stop
@@ -139,6 +144,17 @@ func acknowledge(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(json.NewDecoder(strings.NewReader(ts.ReadFile(args[1]))).Decode(&in))
 	_, err := call(context.Background(), http.MethodPost, "http://"+args[0]+"/_ack?dedup_key="+in.ID+"&by="+args[2])
 	ts.Check(err)
+}
+
+// seePage is the script command `page FILE REGEXP`: the console's page of the
+// incident that the file's first JSON object names matches.
+func seePage(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: page FILE REGEXP")
+	}
+	var in incidentLine
+	ts.Check(json.NewDecoder(strings.NewReader(ts.ReadFile(args[0]))).Decode(&in))
+	await(ts, neg, []string{"http://" + ts.Getenv("CONSOLE") + "/incidents/" + in.ID, args[1]})
 }
 
 // call returns the body whatever the status of a GET is: health answers 503 too.

@@ -39,8 +39,9 @@ type night struct {
 	phone     *phone
 	start     time.Time
 
-	down  atomic.Bool              // the site, for everybody
-	blind atomic.Pointer[[]string] // locations that cannot see it
+	down  atomic.Bool                // the site, for everybody
+	blind atomic.Pointer[[]string]   // locations that cannot see it
+	sight atomic.Pointer[probe.Look] // what everybody sees instead; nil: the site up or down
 	stops []func()
 }
 
@@ -145,6 +146,9 @@ func (n *night) apply(levels int) {
 
 // Check implements probe.Checker: the site as everybody sees it.
 func (n *night) Check(context.Context) probe.Look {
+	if look := n.sight.Load(); look != nil {
+		return *look
+	}
 	if n.down.Load() {
 		return probe.Look{Latency: time.Millisecond, Fault: probe.Fault{Class: probe.ClassConnect, Phase: "connect", Message: "connection refused"}}
 	}
