@@ -65,6 +65,7 @@ type daemon struct {
 	writer    *reports.Writer
 	figures   *figures
 	backlog   *backlog
+	covers    *covers
 
 	site   *site.Site
 	siteLn net.Listener
@@ -116,10 +117,10 @@ func newDaemon(ctx context.Context, o daemonOptions) (d *daemon, err error) {
 	if err := d.makeNewRelic(); err != nil {
 		return d, err
 	}
-	if err := d.makeSite(); err != nil {
+	if d.own, err = newOwnProbes(o.file, d.siteLn != nil); err != nil {
 		return d, err
 	}
-	if d.own, err = newOwnProbes(o.file, d.site != nil); err != nil {
+	if err := d.makeSite(); err != nil {
 		return d, err
 	}
 	if o.roles.watch {
@@ -174,6 +175,7 @@ func (d *daemon) makeWatch(ctx context.Context) (err error) {
 		d.failover.Spool = d.outbox
 	}
 	d.backlog = &backlog{store: d.failover}
+	d.covers = newCovers(db, func() { d.engine.SetRoster(d.covers.roster(d.present.Load())) }, d.log)
 	d.makeEngine(f)
 	d.recent = &web.Recent{Next: fanout{whileLeading{d.engine, d.leader}, d.recorder}}
 	d.runner = &probe.Runner{Sink: d.metrics.Sink(d.recent), Log: d.log}
@@ -245,7 +247,7 @@ func (d *daemon) run(ctx context.Context) error {
 		keepers = append(keepers,
 			part{"failover", d.failover.Run}, part{"recorder", d.recorder.Run}, part{"leader", d.leader.Run})
 		producers = append(producers,
-			part{"prober", d.probe}, part{"figures", d.figures.Run}, part{"backlog", d.backlog.Run}, part{"reload", d.watchReload})
+			part{"prober", d.probe}, part{"figures", d.figures.Run}, part{"backlog", d.backlog.Run}, part{"covers", d.covers.Run}, part{"reload", d.watchReload})
 	}
 	if d.console != nil {
 		producers = append(producers, part{"console", func(ctx context.Context) error { return d.console.Run(ctx, d.consoleLn) }})
@@ -273,7 +275,7 @@ func (d *daemon) put(ctx context.Context, f *config.File) error {
 	names, mails := fallbackNames(f)
 	d.deliverer.Reload(d.notifiers(f), names, mails)
 	d.deliverer.Pace(f.Fallback.After, holdOf(f))
-	d.engine.Apply(f.Rules(), f.Roster(), d.routing(f))
+	d.engine.Apply(f.Rules(), d.covers.roster(f), d.routing(f))
 	d.metrics.Lean(!fullDetail(f))
 	d.runner.Apply(checks)
 	d.database.sync(ctx, d.now().UTC(), checks)

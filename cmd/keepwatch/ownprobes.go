@@ -36,10 +36,14 @@ type ownProbes struct {
 	stored atomic.Bool
 }
 
-// newOwnProbes reads or makes the key; nil without a site.
+// newOwnProbes takes the key of the file, or that of data_dir, which is made first
+// when there is none; nil without a site.
 func newOwnProbes(f *config.File, serves bool) (*ownProbes, error) {
 	if f.Site == nil {
 		return nil, nil //nolint:nilnil // a nil *ownProbes has neither key nor code
+	}
+	if key := f.Site.ProbeKey; key != "" {
+		return &ownProbes{key: key, code: codeOf([]byte(key.Reveal())), awaits: serves}, nil
 	}
 	if err := makeDataDir(f.DataDir); err != nil {
 		return nil, err

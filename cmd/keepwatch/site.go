@@ -28,7 +28,9 @@ func (d *daemon) makeSite() (err error) {
 	if d.siteLn == nil {
 		return nil
 	}
-	if d.site, err = site.New(*d.file.Site, postgres.Photos{DB: d.database.db}, d.log); err != nil {
+	cfg := *d.file.Site
+	cfg.ProbeKey = d.own.key // that of the file, or that of data_dir
+	if d.site, err = site.New(cfg, postgres.Photos{DB: d.database.db}, d.log); err != nil {
 		return err
 	}
 	d.site.Around = d.newrelic.Middleware
