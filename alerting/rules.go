@@ -52,6 +52,16 @@ func (e *Engine) Apply(rules []Rule, roster oncall.Roster, routing Routing) {
 	nudge(e.poke)
 }
 
+// SetRoster exchanges who is on call, and leaves rules and routing alone. The next
+// page of a running incident goes by the new roster.
+func (e *Engine) SetRoster(roster oncall.Roster) {
+	e.init()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.roster = roster
+	nudge(e.poke)
+}
+
 // carry makes the service of a rule, with what was known of it.
 func carry(old *service, r Rule, now time.Time) *service {
 	s := &service{rule: r, recent: map[string][]Verdict{}, notBefore: now.Truncate(time.Second)}

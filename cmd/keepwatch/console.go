@@ -62,7 +62,7 @@ func (d *daemon) Status(ctx context.Context) (web.Status, error) {
 		cs.State = upDown(state)
 		st.Checks = append(st.Checks, cs)
 	}
-	st.OnCall = shiftsNow(f.Roster(), now)
+	st.OnCall = shiftsNow(d.covers.roster(f), now)
 	return st, nil
 }
 

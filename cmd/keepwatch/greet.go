@@ -23,7 +23,7 @@ func (d *daemon) greet(ctx context.Context, w io.Writer) {
 	}
 	if d.console != nil {
 		now := d.now()
-		for _, s := range shiftsNow(f.Roster(), now) {
+		for _, s := range shiftsNow(d.covers.roster(f), now) {
 			fmt.Fprintf(w, "  on call       %s: %s\n", s.Rotation, f.People[s.Person].Name)
 		}
 		fmt.Fprint(w, "\nTry:  open the status page, then break something and watch the page go out\n"+
