@@ -216,10 +216,8 @@ func TestUploadLimits(t *testing.T) {
 		"junk":   {{"a.pdf", append([]byte("%PDF-1.7 "), make([]byte, 1<<20)...)}},
 		"unpack": {{"a.zip", intake.ZIPOf(t, intake.Packed{Name: "a.jpg", Data: bytes.Repeat(small, 1<<20/len(small)+1)})}},
 	} {
-		if report, err := s.receive(b, files...); !errors.Is(err, intake.ErrTooLarge) && !errors.Is(err, intake.ErrNotPicture) {
+		if report, err := s.receive(b, files...); !errors.Is(err, intake.ErrTooLarge) {
 			t.Errorf("%s: got %+v, %v", name, report, err)
-		} else if name != "junk" && !errors.Is(err, intake.ErrTooLarge) {
-			t.Errorf("%s: got %v", name, err)
 		}
 	}
 	s.settled(0)
@@ -237,6 +235,21 @@ func TestUploadLimits(t *testing.T) {
 	}
 	if report, err := s.receive(b, many...); err != nil || len(report.Results) != 1000 || !strings.Contains(report.Stopped, "1000 files") {
 		t.Errorf("1001 files: %d, %q, %v", len(report.Results), report.Stopped, err)
+	}
+}
+
+// What is no picture is never written to the disk.
+func TestJunkStaysOffTheDisk(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	if err := os.Remove(s.spoolDir); err != nil {
+		t.Fatal(err)
+	}
+	if report, err := s.receive(s.batch("lake"), upload{"a.jpg", []byte("%PDF-1.7 and more than that")}); !errors.Is(err, intake.ErrNotPicture) {
+		t.Errorf("junk: got %+v, %v", report, err)
+	}
+	if report, err := s.receive(s.batch("lake"), upload{"a.jpg", intake.JPEGOf(t, 30, 20, 1)}); err == nil {
+		t.Errorf("a picture: got %+v; the test tests nothing", report)
 	}
 }
 
