@@ -20,7 +20,7 @@ func (g *Gate) Known(r *http.Request) (token [sha256.Size]byte, ok bool) {
 	}
 	now := time.Now()
 	old, ok, _ := g.knownGrants.look(string(slices.Concat(hashes...)), now)
-	if !ok || now.Sub(old.at) >= g.knownGrants.stale {
+	if !ok || now.Sub(old.at) >= max(g.knownGrants.stale, freshFor) {
 		return token, false
 	}
 	return valid(old.value, now)
