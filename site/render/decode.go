@@ -20,7 +20,7 @@ import (
 // source is a decoded picture as it is stored: one plane of grey, or Y, Cb and Cr.
 type source struct {
 	planes []plane.Plane
-	w, h   int    // of the picture; planes of colour, and all planes decoded smaller, have less
+	w, h   int    // of the original picture; planes of colour, and all planes decoded smaller, have less
 	icc    []byte // the colour profile to hand on
 }
 

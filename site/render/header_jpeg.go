@@ -17,7 +17,7 @@ const (
 	markRST0, markRST7           = 0xd0, 0xd7
 	markSOI, markEOI, markSOS    = 0xd8, 0xd9, 0xda
 	markAPP0, markAPP1, markAPP2 = 0xe0, 0xe1, 0xe2
-	markAPP14                    = 0xee
+	markAPP14, markCOM           = 0xee, 0xfe
 	markTEM                      = 0x01
 )
 

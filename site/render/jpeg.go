@@ -81,9 +81,9 @@ func (src source) shrunk(edge int, turn plane.Turn) []plane.Plane {
 	return out
 }
 
-// shrink returns the source at a smaller size, with no turn and no loss but that
-// of the size.
+// shrink returns the source as if it had been decoded smaller, with no turn and no
+// loss but that of the size.
 func (src source) shrink(edge int) source {
-	w, h := Fit(src.w, src.h, edge)
-	return source{planes: src.shrunk(edge, 0), w: w, h: h, icc: src.icc}
+	src.planes = src.shrunk(edge, 0)
+	return src
 }

@@ -55,7 +55,7 @@ func scaled(m image.Image, edge int) image.Image {
 	p := small.planes
 	return &image.YCbCr{
 		Y: p[0].Pix, Cb: p[1].Pix, Cr: p[2].Pix, YStride: p[0].Stride, CStride: p[1].Stride,
-		SubsampleRatio: image.YCbCrSubsampleRatio420, Rect: image.Rect(0, 0, small.w, small.h),
+		SubsampleRatio: image.YCbCrSubsampleRatio420, Rect: image.Rect(0, 0, p[0].W, p[0].H),
 	}
 }
 

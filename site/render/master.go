@@ -1,6 +1,10 @@
 package render
 
-import "strconv"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
 
 // The master is the picture at 1920 pixels in a high quality, neither turned nor
 // marked, in the cache like everything else. Smaller sizes are made from it: it is
@@ -40,6 +44,30 @@ func (r *Renderer) master(p Picture, src source) source {
 		r.log.Warn("master not made", "content", p.Content, "err", err)
 		return small
 	}
-	r.keep(p.master(), data)
+	r.keep(p.master(), withSize(data, src.w, src.h))
 	return small
+}
+
+// sizeMark begins the comment that says how large the original of a master is.
+// Sizes made from the master are those of the original: rounded once, not twice.
+const sizeMark = "keepwatch original "
+
+// withSize puts the size of the original into a master.
+func withSize(file []byte, w, h int) []byte {
+	text := sizeMark + strconv.Itoa(w) + " " + strconv.Itoa(h)
+	out := append([]byte{0xff, markSOI, 0xff, markCOM, 0, byte(2 + len(text))}, text...) //nolint:gosec // a short text
+	return append(out, file[2:]...)
+}
+
+// originalSize finds the size of the original in a master.
+func originalSize(master []byte) (w, h int, ok bool) {
+	if len(master) < 6 || int(master[5]) < 2 || len(master) < 4+int(master[5]) {
+		return 0, 0, false
+	}
+	text, ok := strings.CutPrefix(string(master[6:4+int(master[5])]), sizeMark)
+	if !ok {
+		return 0, 0, false
+	}
+	_, err := fmt.Sscanf(text, "%d %d", &w, &h)
+	return w, h, err == nil && w > 0 && h > 0
 }

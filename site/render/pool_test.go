@@ -30,8 +30,8 @@ func newDesk(t *testing.T, opts Options, took time.Duration) *desk {
 	stub(r, func(data []byte, edge int) ([]byte, error) {
 		d.mu.Lock()
 		d.order = append(d.order, string(data))
-		d.mu.Unlock()
 		d.most = max(d.most, r.Stats().Memory)
+		d.mu.Unlock()
 		time.Sleep(took)
 		return fmt.Appendf(nil, "%s@%d", data, edge), nil
 	})
@@ -139,7 +139,7 @@ func TestHungOriginals(t *testing.T) {
 			return p
 		}
 		withMaster := picture("known")
-		if err := d.cache.put(withMaster.master(), []byte("known"), time.Now()); err != nil {
+		if err := d.cache.put(withMaster.master(), withSize([]byte("..known"), 1, 1), time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		var wg sync.WaitGroup
@@ -153,7 +153,7 @@ func TestHungOriginals(t *testing.T) {
 		synctest.Wait()
 		for range 3 {
 			rd, err := d.Get(t.Context(), withMaster, 1, Stranger)
-			if got := body(t, rd, err); got != "known@1" {
+			if got := body(t, rd, err); got != string(withSize([]byte("..known"), 1, 1))+"@1" {
 				t.Errorf("got %q", got)
 			}
 		}
@@ -252,7 +252,7 @@ func TestRememberedFailuresAreBounded(t *testing.T) {
 // Originals larger than what is read are refused, in bounded memory.
 func TestEndlessOriginal(t *testing.T) {
 	t.Parallel()
-	r, _ := newRenderer(t, Options{Workers: 1, Read: time.Minute})
+	r, _ := newRenderer(t, Options{Workers: 1, Read: time.Minute, Deadline: time.Minute})
 	p := Picture{Content: "endless", Open: func(context.Context) (io.ReadCloser, error) { return io.NopCloser(zeros{}), nil }}
 	if _, err := r.Get(t.Context(), p, 1, Stranger); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("got %v, want ErrTooLarge", err)

@@ -46,6 +46,7 @@ func TestText(t *testing.T) {
 		"dark grey": {color.Gray{Y: 90}, true}, "light grey": {color.Gray{Y: 110}, false}, "black": {color.Black, true}, "white": {color.White, false},
 		"red":        {color.RGBA{255, 0, 0, 255}, true}, // bright, but not green
 		"magenta":    {color.RGBA{255, 60, 255, 255}, true},
+		"violet":     {color.RGBA{100, 80, 255, 255}, true},
 		"dark green": {color.RGBA{0, 130, 0, 255}, false},
 	}
 	for name, tt := range tests {

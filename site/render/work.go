@@ -144,16 +144,28 @@ func (r *Renderer) source(ctx context.Context, t *task) (source, error) {
 	if data == nil {
 		return source{}, errNoMaster
 	}
-	h, err := r.engine.header(data)
+	src, err := r.fromMaster(ctx, data, want)
 	if err == nil {
-		var src source
-		if src, err = r.engine.decode(ctx, data, h, want); err == nil {
-			return src, nil
-		}
+		return src, nil
 	}
 	r.log.Warn("master not usable", "content", t.picture.Content, "err", err)
 	r.cache.remove(t.picture.master())
 	return source{}, errNoMaster
+}
+
+// fromMaster decodes a master; it stands for the original and has its size.
+func (r *Renderer) fromMaster(ctx context.Context, data []byte, want int) (source, error) {
+	w, h, ok := originalSize(data)
+	if !ok {
+		return source{}, notPicture("it does not say how large its original is")
+	}
+	header, err := r.engine.header(data)
+	if err != nil {
+		return source{}, err
+	}
+	src, err := r.engine.decode(ctx, data, header, want)
+	src.w, src.h = w, h
+	return src, err
 }
 
 // visitor makes the one rendition that visitors wait for.

@@ -118,6 +118,21 @@ func TestConstantStays(t *testing.T) {
 	}
 }
 
+func TestWeightsSumToOne(t *testing.T) {
+	t.Parallel()
+	for m := 1; m < 200; m += 7 {
+		for i, tap := range taps(211, m, 211/float64(m), 0) {
+			var sum int64
+			for _, w := range tap.weights {
+				sum += w
+			}
+			if sum != 1<<weightBits {
+				t.Fatalf("211 to %d: the weights of sample %d sum to %d", m, i, sum)
+			}
+		}
+	}
+}
+
 // The sums of the two halves of a number must not run into each other: black and
 // white stripes make the largest overshoot.
 func TestStripesDoNotOverflow(t *testing.T) {
