@@ -98,6 +98,9 @@ func stepBar(s StepLook, whole time.Duration) string {
 	for i, d := range phases {
 		begin := end
 		end += d
+		if len(cells) == 1 {
+			break // the longest phase stands for all
+		}
 		for c := max(at(begin)-from, 0); d > 0 && c < len(cells) && c+from < at(end); c++ {
 			cells[c] = signs[i]
 		}
