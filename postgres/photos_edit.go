@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -69,12 +68,12 @@ func editFacts(ctx context.Context, tx pgx.Tx, e gallery.Edit) (gallery.EditFact
 
 func factsOfTags(ctx context.Context, tx pgx.Tx, e gallery.Edit, facts *gallery.EditFacts) error {
 	names := make([]string, len(e.TagNames))
-	alike := make([]string, len(e.TagNames))
+	keys := make([]string, len(e.TagNames))
 	for i, name := range e.TagNames {
 		names[i] = clean(name)
-		alike[i] = strings.ToLower(names[i])
+		keys[i] = nameKey(name)
 	}
-	locked, err := lockTags(ctx, tx, e.Tags, names, alike)
+	locked, err := lockTags(ctx, tx, e.Tags, names, keys)
 	if err != nil {
 		return err
 	}
@@ -277,6 +276,7 @@ func findOrMakePeople(ctx context.Context, tx pgx.Tx, people []gallery.Person) (
 		return out, nil
 	}
 	key := func(s gallery.Person) string { return nameKey(s.Name()) }
+	people = slices.DeleteFunc(slices.Clone(people), func(s gallery.Person) bool { return key(s) == "" })
 	people = slices.SortedFunc(slices.Values(people), func(a, b gallery.Person) int { return cmp.Compare(key(a), key(b)) })
 	keys := make([]string, len(people))
 	for i, s := range people {

@@ -184,7 +184,7 @@ SELECT
     ) AS photo
 FROM g
 JOIN tag AS t ON t.id = g.tag_id
-ORDER BY lower(t.name), t.id
+ORDER BY t.key, t.name, t.id
 LIMIT @limit`
 
 // Groups implements [gallery.Photos].

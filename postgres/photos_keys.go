@@ -86,7 +86,7 @@ func (p Photos) Redeem(ctx context.Context, r gallery.Redemption) (gallery.Grant
 const sqlLockTags = `
 SELECT t.id, t.name
 FROM tag AS t
-WHERE t.id = ANY(@ids::bigint[]) OR t.name = ANY(@names::text[]) OR lower(t.name) = ANY(@alike::text[])
+WHERE t.id = ANY(@ids::bigint[]) OR t.name = ANY(@names::text[]) OR t.key = ANY(@keys::text[])
 ORDER BY t.id
 FOR NO KEY UPDATE`
 
@@ -95,13 +95,12 @@ type nameRow struct {
 	Name string
 }
 
-// lockTags locks the tags that exist of these, in the order of their ids. alike are
-// names in lower case.
-func lockTags(ctx context.Context, tx pgx.Tx, ids []int64, names, alike []string) ([]nameRow, error) {
-	if len(ids)+len(names)+len(alike) == 0 {
+// lockTags locks the tags that exist of these, in the order of their ids.
+func lockTags(ctx context.Context, tx pgx.Tx, ids []int64, names, keys []string) ([]nameRow, error) {
+	if len(ids)+len(names)+len(keys) == 0 {
 		return nil, nil
 	}
-	found, err := list[nameRow](ctx, tx, sqlLockTags, pgx.NamedArgs{"ids": ids, "names": names, "alike": alike})
+	found, err := list[nameRow](ctx, tx, sqlLockTags, pgx.NamedArgs{"ids": ids, "names": names, "keys": keys})
 	if err != nil {
 		return nil, fmt.Errorf("lock tags: %w", err)
 	}
@@ -153,7 +152,7 @@ WHERE t.id = @id
     OR (@id = 0 AND t.id = (
         SELECT n.id
         FROM tag AS n
-        WHERE n.name = @name OR lower(n.name) = lower(@name)
+        WHERE n.name = @name OR n.key = @key
         ORDER BY n.name = @name DESC, n.id
         LIMIT 1
     ))`
@@ -230,7 +229,7 @@ func codesOf(ctx context.Context, q querier, tags []int64) (map[int64][]gallery.
 
 // tagFacts gathers all that is known of one tag.
 func tagFacts(ctx context.Context, q querier, id int64, name string, ask gallery.Asking) (gallery.TagFacts, error) {
-	args := pgx.NamedArgs{"id": id, "name": clean(name), "writable": ask.Writable, "now": ask.Now.UTC()}
+	args := pgx.NamedArgs{"id": id, "name": clean(name), "key": nameKey(name), "writable": ask.Writable, "now": ask.Now.UTC()}
 	found, err := list[factRow](ctx, q, sqlTagFacts, asPlanned, args)
 	if err != nil {
 		return gallery.TagFacts{}, fmt.Errorf("read a tag: %w", err)
@@ -280,7 +279,7 @@ LEFT JOIN every AS e ON e.tag_id = t.id
 LEFT JOIN shared AS s ON s.tag_id = t.id
 LEFT JOIN gone AS g ON g.tag_id = t.id
 WHERE t.id = ANY(@held::bigint[]) OR t.id = ANY(@writable::bigint[]) OR s.n > 0
-ORDER BY lower(t.name), t.id
+ORDER BY t.key, t.name, t.id
 LIMIT 10000`
 
 // Tags implements [gallery.Keys].

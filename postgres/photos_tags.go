@@ -9,10 +9,14 @@ import (
 )
 
 const sqlMakeTag = `
-INSERT INTO tag (name, words)
-VALUES (@name, @words::text::tsvector)
+INSERT INTO tag (name, key, words)
+VALUES (@name, @key, @words::text::tsvector)
 ON CONFLICT (name) DO NOTHING
 RETURNING id`
+
+func tagArgs(name string) pgx.NamedArgs {
+	return pgx.NamedArgs{"name": clean(name), "key": nameKey(name), "words": vector(part{text: name})}
+}
 
 // makeTags makes tags that do not exist, in the order of their names. When one
 // exists meanwhile the error is errAgain: what is to be done with it must be
@@ -20,7 +24,7 @@ RETURNING id`
 func makeTags(ctx context.Context, tx pgx.Tx, names []string) (map[string]int64, error) {
 	out := map[string]int64{}
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
-		ids, err := column[int64](ctx, tx, sqlMakeTag, pgx.NamedArgs{"name": name, "words": vector(part{text: name})})
+		ids, err := column[int64](ctx, tx, sqlMakeTag, tagArgs(name))
 		if err != nil {
 			return nil, fmt.Errorf("make a tag: %w", err)
 		}

@@ -109,8 +109,7 @@ func (p Photos) Welcome(ctx context.Context) (gallery.Welcome, error) {
 // the tag's unique name and then stores nothing.
 func (p Photos) Seed(ctx context.Context, s gallery.Seed) error {
 	return p.DB.tx(ctx, func(tx pgx.Tx) error {
-		args := pgx.NamedArgs{"name": clean(s.Tag), "words": vector(part{text: s.Tag})}
-		tags, err := column[int64](ctx, tx, sqlMakeTag, args)
+		tags, err := column[int64](ctx, tx, sqlMakeTag, tagArgs(s.Tag))
 		if err != nil || len(tags) == 0 {
 			return err
 		}

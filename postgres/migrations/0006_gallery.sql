@@ -21,9 +21,13 @@ CREATE TABLE person (
     words      tsvector NOT NULL
 );
 
-ALTER TABLE tag ADD COLUMN words tsvector NOT NULL DEFAULT '';
-UPDATE tag SET words = to_tsvector('simple', name);
-CREATE INDEX tag_lower ON tag (lower(name));
+-- Two tags may have the same key: they are groups of people, so only the very same
+-- name is the same tag. The key finds the one that somebody means.
+ALTER TABLE tag
+    ADD COLUMN key   text     NOT NULL DEFAULT '',
+    ADD COLUMN words tsvector NOT NULL DEFAULT '';
+UPDATE tag SET key = lower(name), words = to_tsvector('simple', name);
+CREATE INDEX tag_key ON tag (key);
 
 ALTER TABLE photo
     ADD COLUMN orientation  smallint NOT NULL DEFAULT 1 CHECK (orientation BETWEEN 1 AND 8),

@@ -7,7 +7,9 @@ import (
 
 // The interfaces of what must be remembered. postgres.Photos implements them all;
 // each consumer names the ones it needs. All methods are safe for concurrent use.
-// Lists are bounded. Time is a parameter. Errors are this package's or the
+// Lists are bounded. Time is a parameter. A function called decide runs inside a
+// transaction that may be begun anew: it may be called more than once, must not wait,
+// and its error comes back unchanged. Errors are this package's or the
 // adapter's own (then the store is away).
 
 // Keys remembers tokens and codes.
