@@ -259,7 +259,10 @@ func TestMenu(t *testing.T) {
 		if err := os.WriteFile(whole, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		f, err := Load(Options{Path: whole, Environ: []string{"CHAT_WEBHOOK=https://chat.example.com/hook", "SMTP_PASSWORD=abcdefgh"}})
+		f, err := Load(Options{Path: whole, Environ: []string{
+			"CHAT_WEBHOOK=https://chat.example.com/hook", "SMTP_PASSWORD=abcdefgh", "SLACK_WEBHOOK=https://chat.example.com/slack",
+			"NTFY_TOPIC=a-secret-topic", "PAGERDUTY_SECOND_KEY=0123456789abcdef0123456789abcdef",
+		}})
 		if err != nil {
 			t.Errorf("%s: %v", path, err)
 			continue

@@ -5,6 +5,7 @@ import (
 
 	"keepwatch/alerting"
 	"keepwatch/alerting/email"
+	"keepwatch/alerting/pagerduty"
 	"keepwatch/alerting/webhook"
 	"keepwatch/probe"
 )
@@ -32,8 +33,14 @@ type Kinds struct {
 // Channels is the menu of fallback channels. A fallback channel has exactly one
 // of them. A new one is one package under alerting and one line here.
 type Channels struct {
-	// Webhook sends each page as JSON to an address.
+	// Webhook sends each page as JSON, or in a form of your own, to an address.
 	Webhook *webhook.Config `yaml:"webhook"`
+	// Slack sends each page to a chat that takes Slack's incoming webhooks.
+	Slack *webhook.Slack `yaml:"slack"`
+	// Ntfy sends each page to ntfy, which rings phones.
+	Ntfy *webhook.Ntfy `yaml:"ntfy"`
+	// PagerDuty sends each page to a second service or region of PagerDuty.
+	PagerDuty *pagerduty.Second `yaml:"pagerduty"`
 	// Email sends each page as mail to the person, or to a fixed address.
 	Email *email.Config `yaml:"email"`
 }
@@ -68,6 +75,12 @@ func (c Channels) Notifier(address func(person string) string) alerting.Notifier
 	switch {
 	case c.Webhook != nil:
 		return webhook.New(*c.Webhook)
+	case c.Slack != nil:
+		return webhook.NewSlack(*c.Slack)
+	case c.Ntfy != nil:
+		return webhook.NewNtfy(*c.Ntfy)
+	case c.PagerDuty != nil:
+		return pagerduty.NewSecond(*c.PagerDuty)
 	case c.Email != nil:
 		return email.New(*c.Email, address)
 	}

@@ -31,23 +31,35 @@ type Config struct {
 	Method string `yaml:"method"`
 	// Headers are sent with each page. Default: none. Example: {Authorization: "Bearer ${CHAT_TOKEN}"}.
 	Headers map[string]probe.Secret `yaml:"headers"`
+	// Body is a template (Go's text/template) of what is sent, for services with a form of their own. Its
+	// fields are those of the JSON that is sent without it: .Summary, .Text, .Service, .Person, .Action,
+	// .Incident, .Severity, .Since, .Link, .AckLink, .Details …; json quotes a value. Default: that JSON.
+	// Example: '{"message": {{json .Text}}, "alarm": {{if eq .Action "trigger"}}true{{else}}false{{end}}}'.
+	Body string `yaml:"body"`
+	// ContentType is the media type of body. Default: application/json; charset=utf-8.
+	ContentType string `yaml:"content_type"`
 }
 
-// SetDefaults fills in the method.
+const jsonType = "application/json; charset=utf-8"
+
+// SetDefaults fills in the method and the media type.
 func (c *Config) SetDefaults() {
 	if c.Method == "" {
 		c.Method = http.MethodPost
+	}
+	if c.ContentType == "" {
+		c.ContentType = jsonType
 	}
 }
 
 // Validate reports every mistake. It never prints the address.
 func (c *Config) Validate(report func(path, msg string)) {
-	u, err := url.Parse(c.URL.Reveal())
-	switch {
-	case c.URL == "":
-		report("url", "is missing (write the address that pages are sent to)")
-	case err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"):
-		report("url", "is not an address (write https://host/path)")
+	checkURL(c.URL, report)
+	if strings.ContainsAny(c.ContentType, "\r\n") {
+		report("content_type", "cannot be sent (write it in one line, like application/json)")
+	}
+	if err := tryBody(c.Body, c.ContentType); err != nil {
+		report("body", err.Error())
 	}
 	switch c.Method {
 	case "", http.MethodPost, http.MethodPut:
@@ -61,9 +73,22 @@ func (c *Config) Validate(report func(path, msg string)) {
 	}
 }
 
+// checkURL reports what is wrong with an address, without printing it.
+func checkURL(address probe.Secret, report func(path, msg string)) {
+	u, err := url.Parse(address.Reveal())
+	switch {
+	case address == "":
+		report("url", "is missing (write the address that pages are sent to)")
+	case err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"):
+		report("url", "is not an address (write https://host/path)")
+	}
+}
+
 // Notifier sends pages to one address. Safe for concurrent use.
 type Notifier struct {
 	cfg    Config
+	encode func(alerting.Page) ([]byte, error)
+	hide   []probe.Secret // beside address and headers: never to be seen in what is told
 	client *http.Client
 }
 
@@ -78,10 +103,18 @@ const (
 // keptBody is how much of an answer is kept.
 const keptBody = 4 << 10
 
-// New makes a notifier.
+// New makes a notifier. The configuration must be valid.
 func New(cfg Config) *Notifier {
 	cfg.SetDefaults()
-	return &Notifier{cfg: cfg, client: &http.Client{
+	encode := func(p alerting.Page) ([]byte, error) { return json.Marshal(body(p)) }
+	if t, err := parseBody(cfg.Body); err == nil && t != nil {
+		encode = func(p alerting.Page) ([]byte, error) { return fill(t, body(p)) }
+	}
+	return newNotifier(cfg, encode)
+}
+
+func newNotifier(cfg Config, encode func(alerting.Page) ([]byte, error), hide ...probe.Secret) *Notifier {
+	return &Notifier{cfg: cfg, encode: encode, hide: hide, client: &http.Client{
 		Timeout: attemptWithin,
 		Transport: &http.Transport{
 			Proxy:                 http.ProxyFromEnvironment,
@@ -158,7 +191,7 @@ func (n *Notifier) Send(ctx context.Context, p alerting.Page) alerting.Receipt {
 }
 
 func (n *Notifier) request(ctx context.Context, p alerting.Page) (*http.Request, error) {
-	raw, err := json.Marshal(body(p))
+	raw, err := n.encode(p)
 	if err != nil {
 		return nil, fmt.Errorf("encode page: %w", err)
 	}
@@ -168,7 +201,7 @@ func (n *Notifier) request(ctx context.Context, p alerting.Page) (*http.Request,
 	}
 	// Without GetBody and with a key the transport repeats nothing on its own.
 	req.GetBody = nil
-	req.Header.Set("Content-Type", "application/json; charset=utf-8")
+	req.Header.Set("Content-Type", n.cfg.ContentType)
 	req.Header.Set("User-Agent", "Keepwatch")
 	req.Header.Set("Idempotency-Key", p.ID)
 	for name, v := range n.cfg.Headers {
@@ -205,7 +238,7 @@ func (n *Notifier) clean(said []byte) string {
 		}
 		return c
 	}, strings.ToValidUTF8(string(said), "?"))
-	secrets := []probe.Secret{n.cfg.URL}
+	secrets := append([]probe.Secret{n.cfg.URL}, n.hide...)
 	for _, v := range n.cfg.Headers {
 		secrets = append(secrets, v)
 	}
