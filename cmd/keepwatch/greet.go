@@ -40,7 +40,7 @@ func (d *daemon) loginLine(ctx context.Context) string {
 	switch {
 	case err != nil:
 		return "no sample pictures yet: " + err.Error()
-	case code == "":
+	case code == "", d.own.is(code):
 		return "log in with a code you were given"
 	}
 	return "log in with the code " + code

@@ -62,6 +62,9 @@ func codeOf(key []byte) string {
 	return base32.NewEncoding("0123456789ABCDEFGHJKMNPQRSTVWXYZ").EncodeToString(mac.Sum(nil)[:15])
 }
 
+// is reports whether a code is that of the probes, which is for nobody else.
+func (o *ownProbes) is(code string) bool { return o != nil && code == o.code }
+
 // env adds what own probes need to what every check is given.
 func (o *ownProbes) env(env probe.Env) probe.Env {
 	if o == nil {

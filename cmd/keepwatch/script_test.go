@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -53,6 +54,11 @@ func TestScripts(t *testing.T) {
 // setupScript gives each script ports of its own and a target to watch.
 func setupScript(env *testscript.Env) error {
 	env.Setenv("KEEPWATCH_POSTGRES_BIN", os.Getenv("KEEPWATCH_POSTGRES_BIN"))
+	example, err := filepath.Abs(filepath.Join("..", "..", "keepwatch.example.yaml"))
+	if err != nil {
+		return err
+	}
+	env.Setenv("EXAMPLE", example)
 	for _, name := range []string{"CONSOLE", "SITE", "STANDIN", "TARGET", "GATE", "CATCH", "OTHER"} {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
