@@ -98,19 +98,10 @@ func New(cfg Config, opts Options, log *slog.Logger) (*Renderer, error) {
 	}, nil
 }
 
-// Key is the key of a picture that is neither turned nor marked.
-//
-// Deprecated: use Picture.Key; this goes as soon as nothing uses it.
-func Key(content string, edge int) string { return Picture{Content: content}.Key(edge) }
-
 // Get returns the picture with its longer edge at most edge pixels, from the
 // cache when it is there. The errors are [ErrBusy] (as a [BusyError]),
 // [ErrNotPicture], [ErrTooLarge], [ErrBroken], and those of Picture.Admit, Picture.Open and ctx.
-func (r *Renderer) Get(ctx context.Context, p Picture, edge int, lanes ...Lane) (*Rendition, error) {
-	lane := Signed
-	if len(lanes) > 0 {
-		lane = lanes[0]
-	}
+func (r *Renderer) Get(ctx context.Context, p Picture, edge int, lane Lane) (*Rendition, error) {
 	key := p.Key(edge)
 	if f := r.cache.open(key, time.Now()); f != nil {
 		r.hits.Add(1)

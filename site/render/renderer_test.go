@@ -68,14 +68,14 @@ func TestOneRenderPerKey(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 50 {
 			wg.Go(func() {
-				rd, err := r.Get(t.Context(), picture("a"), 640)
+				rd, err := r.Get(t.Context(), picture("a"), 640, Signed)
 				if got := body(t, rd, err); got != "a@640" {
 					t.Errorf("got %q", got)
 				}
 			})
 		}
 		wg.Wait()
-		rd, err := r.Get(t.Context(), picture("a"), 640)
+		rd, err := r.Get(t.Context(), picture("a"), 640, Signed)
 		if err != nil || !rd.Cached || rd.Key != picture("a").Key(640) {
 			t.Fatalf("second look: %+v, %v; want it from the cache", rd, err)
 		}
@@ -93,7 +93,7 @@ func fill(t *testing.T, r *Renderer, wg *sync.WaitGroup, names ...string) func()
 	errs := map[string]error{}
 	for _, name := range names {
 		wg.Go(func() {
-			rd, err := r.Get(t.Context(), picture(name), 1)
+			rd, err := r.Get(t.Context(), picture(name), 1, Signed)
 			if err == nil {
 				rd.Close()
 			}
@@ -117,10 +117,10 @@ func TestPoolIsBoundedAndNewestFirst(t *testing.T) {
 			return data, nil
 		})
 		var wg sync.WaitGroup
-		rd, err := r.Get(t.Context(), picture("cached"), 1)
+		rd, err := r.Get(t.Context(), picture("cached"), 1, Signed)
 		body(t, rd, err)
 		errs := fill(t, r, &wg, "w1", "w2", "w3", "w4", "w5")
-		if rd, err := r.Get(t.Context(), picture("cached"), 1); err != nil || !rd.Cached {
+		if rd, err := r.Get(t.Context(), picture("cached"), 1, Signed); err != nil || !rd.Cached {
 			t.Errorf("a cached picture while the pool is full: %v", err)
 		} else {
 			rd.Close()
@@ -179,7 +179,7 @@ func TestWaitEnds(t *testing.T) {
 		if want := []string{"slow"}; !slices.Equal(begun, want) {
 			t.Errorf("begun %v, want %v: nobody waited for the other any more", begun, want)
 		}
-		if rd, err := r.Get(t.Context(), picture("slow"), 1); err != nil || !rd.Cached {
+		if rd, err := r.Get(t.Context(), picture("slow"), 1, Signed); err != nil || !rd.Cached {
 			t.Errorf("the late render was not kept: %v", err)
 		}
 	})
@@ -194,7 +194,7 @@ func TestVisitorLeaves(t *testing.T) {
 		defer cancel()
 		ctx, stop := context.WithCancel(ctx)
 		go func() { time.Sleep(50 * time.Millisecond); stop() }()
-		if _, err := r.Get(ctx, picture("a"), 1); !errors.Is(err, context.Canceled) {
+		if _, err := r.Get(ctx, picture("a"), 1, Signed); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v, want context.Canceled", err)
 		}
 		time.Sleep(2 * time.Second)
@@ -214,19 +214,19 @@ func TestPanicIsContained(t *testing.T) {
 			return data, nil
 		})
 		for range 3 {
-			if _, err := r.Get(t.Context(), picture("bomb"), 1); !errors.Is(err, ErrBroken) {
+			if _, err := r.Get(t.Context(), picture("bomb"), 1, Signed); !errors.Is(err, ErrBroken) {
 				t.Errorf("got %v, want ErrBroken", err)
 			}
 		}
 		if calls != 1 {
 			t.Errorf("a broken picture was tried %d times in a minute, want once", calls)
 		}
-		rd, err := r.Get(t.Context(), picture("fine"), 1)
+		rd, err := r.Get(t.Context(), picture("fine"), 1, Signed)
 		if got := body(t, rd, err); got != "fine" {
 			t.Errorf("after the panic: %q", got)
 		}
 		time.Sleep(badFor)
-		_, _ = r.Get(t.Context(), picture("bomb"), 1)
+		_, _ = r.Get(t.Context(), picture("bomb"), 1, Signed)
 		if calls != 3 {
 			t.Errorf("after a minute: %d calls, want 3", calls)
 		}
@@ -241,11 +241,11 @@ func TestTransientErrorIsNotRemembered(t *testing.T) {
 	p := picture("a")
 	open := p.Open
 	p.Open = func(context.Context) (io.ReadCloser, error) { return nil, os.ErrDeadlineExceeded }
-	if _, err := r.Get(t.Context(), p, 1); !errors.Is(err, os.ErrDeadlineExceeded) {
+	if _, err := r.Get(t.Context(), p, 1, Signed); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("got %v", err)
 	}
 	p.Open = open
-	rd, err := r.Get(t.Context(), p, 1)
+	rd, err := r.Get(t.Context(), p, 1, Signed)
 	if got := body(t, rd, err); got != "a" {
 		t.Errorf("got %q", got)
 	}
@@ -260,7 +260,7 @@ func TestCacheGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		rd, err := r.Get(t.Context(), picture("a"), 1)
+		rd, err := r.Get(t.Context(), picture("a"), 1, Signed)
 		if got := body(t, rd, err); got != "a" {
 			t.Errorf("got %q", got)
 		}
@@ -353,7 +353,7 @@ func TestEmptyFileIsNoHit(t *testing.T) {
 	if err := errors.Join(os.Mkdir(filepath.Dir(name), 0o700), os.WriteFile(name, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	rd, err := r.Get(t.Context(), picture("a"), 1)
+	rd, err := r.Get(t.Context(), picture("a"), 1, Signed)
 	if got := body(t, rd, err); got != "a" {
 		t.Errorf("got %q", got)
 	}
@@ -369,7 +369,7 @@ func TestRunSweepsAndStops(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() { _ = r.Run(ctx) })
 		for i := range 10 {
-			rd, err := r.Get(ctx, picture("a"), i+1)
+			rd, err := r.Get(ctx, picture("a"), i+1, Signed)
 			body(t, rd, err)
 		}
 		synctest.Wait()
