@@ -22,13 +22,12 @@ type album struct {
 
 	dsn    string
 	tokens int // made so far
-	stored int // photos made so far
 }
 
-func newAlbum(t testing.TB) *album {
-	t.Helper()
-	dsn := pgtest.DSN(t)
-	return &album{TB: t, Photos: postgres.Photos{DB: pgtest.Open(t, dsn)}, dsn: dsn}
+func newAlbum(tb testing.TB) *album {
+	tb.Helper()
+	dsn := pgtest.DSN(tb)
+	return &album{TB: tb, Photos: postgres.Photos{DB: pgtest.Open(tb, dsn)}, dsn: dsn}
 }
 
 // hash is a different 32 bytes for each name.
@@ -55,12 +54,12 @@ func (a *album) grant(tag string, level gallery.Level) gallery.Grant {
 	return g
 }
 
-// visitor holds fresh tokens of a level for tags.
-func (a *album) visitor(level gallery.Level, tags ...string) gallery.Visitor {
+// visitor holds fresh write tokens for tags.
+func (a *album) visitor(tags ...string) gallery.Visitor {
 	a.Helper()
 	var grants []gallery.Grant
 	for _, tag := range tags {
-		grants = append(grants, a.grant(tag, level))
+		grants = append(grants, a.grant(tag, gallery.Write))
 	}
 	return gallery.NewVisitor(grants, siteNow)
 }
@@ -163,7 +162,5 @@ func same[T any](tb testing.TB, what string, want, got T, opts ...cmp.Option) {
 		tb.Errorf("%s (-want +got):\n%s", what, diff)
 	}
 }
-
-func ptr[T any](v T) *T { return &v }
 
 func wallTime(y, m, d, h int) time.Time { return time.Date(y, time.Month(m), d, h, 0, 0, 0, time.UTC) }

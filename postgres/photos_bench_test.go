@@ -94,7 +94,7 @@ func BenchmarkPhotosBrowse(b *testing.B) {
 			{"search one word", find(gallery.Filter{Text: "thing4711", Order: gallery.Best, Limit: 100})},
 			{"search three words", find(gallery.Filter{Text: "title town7 name27", Order: gallery.Best, Limit: 100})},
 			{"new", func() (int, error) {
-				n, err := a.Count(ctx, gallery.Filter{Tags: who.tags, New: ptr(true)})
+				n, err := a.Count(ctx, gallery.Filter{Tags: who.tags, New: new(true)})
 				return int(n), err
 			}},
 			{"access page", func() (int, error) { out, err := a.Tags(ctx, ask); return len(out), err }},

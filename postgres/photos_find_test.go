@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -118,17 +119,17 @@ func (m model) keys(p gallery.Photo, g gallery.Grouping) map[string]string {
 	case gallery.ByPlace:
 		for child, parent := range m.parents {
 			if parent == g.Parent && m.within(p.Location.ID, child) {
-				out[fmt.Sprint(child)] = m.places[child]
+				out[strconv.FormatInt(child, 10)] = m.places[child]
 			}
 		}
 	case gallery.ByPerson:
 		for _, s := range p.People {
-			out[fmt.Sprint(s.ID)] = s.Name()
+			out[strconv.FormatInt(s.ID, 10)] = s.Name()
 		}
 	case gallery.ByTag:
 		for _, t := range p.Tags {
 			if slices.Contains(g.Tags, t.ID) {
-				out[fmt.Sprint(t.ID)] = t.Name
+				out[strconv.FormatInt(t.ID, 10)] = t.Name
 			}
 		}
 	}
@@ -241,7 +242,7 @@ func (m model) randomFilter(rng *rand.Rand) gallery.Filter {
 		case 5:
 			f.Tag = rng.Int64N(6)
 		case 6:
-			f.New = ptr(rng.IntN(2) == 0)
+			f.New = new(rng.IntN(2) == 0)
 		case 7:
 			f.Text = someWords[rng.IntN(len(someWords))]
 		case 8:
@@ -377,9 +378,9 @@ func TestPhotosLatestDays(t *testing.T) {
 func TestPhotosSearchFollowsNames(t *testing.T) {
 	t.Parallel()
 	a := newAlbum(t)
-	v := a.visitor(gallery.Write, "mine")
+	v := a.visitor("mine")
 	id := a.add("one", nil, a.tagID("mine"))
-	r := gallery.EditRequest{IDs: []int64{id}, PersonNames: []gallery.Person{{First: "Ada", Last: "Byron"}}, LocationName: "Karl-Marx-Stadt", Title: ptr("Old title")}
+	r := gallery.EditRequest{IDs: []int64{id}, PersonNames: []gallery.Person{{First: "Ada", Last: "Byron"}}, LocationName: "Karl-Marx-Stadt", Title: new("Old title")}
 	if _, err := a.edit(v, r); err != nil {
 		t.Fatal(err)
 	}
@@ -402,7 +403,7 @@ func TestPhotosSearchFollowsNames(t *testing.T) {
 	check(map[string]bool{"byron": true, "karl stadt": true, "lovelace": false, "Chemnitz": false, "ada old": true, "mine": true, "earth": true, "ada nobody": false})
 	a.exec("UPDATE person SET last_name = 'Lovelace', words = '''ada'' ''lovelace'''")
 	a.exec("UPDATE place SET name = 'Chemnitz', words = '''chemnitz''' WHERE id <> 1")
-	if _, err := a.edit(v, gallery.EditRequest{IDs: []int64{id}, Title: ptr("New title")}); err != nil {
+	if _, err := a.edit(v, gallery.EditRequest{IDs: []int64{id}, Title: new("New title")}); err != nil {
 		t.Fatal(err)
 	}
 	check(map[string]bool{"byron": false, "karl": false, "lovelace": true, "Chem": true, "old": false, "NEW TIT": true})
@@ -428,7 +429,7 @@ func TestPhotosSearchRank(t *testing.T) {
 func TestRow18Injection(t *testing.T) {
 	t.Parallel()
 	a := newAlbum(t)
-	v := a.visitor(gallery.Write, "mine")
+	v := a.visitor("mine")
 	a.grant("theirs", gallery.Write)
 	mine := a.tagID("mine")
 	own, foreign := a.add("own", nil, mine), a.add("foreign", nil, a.tagID("theirs"))

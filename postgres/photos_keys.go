@@ -363,6 +363,7 @@ FROM access_code AS c
 WHERE c.code = @code
 FOR UPDATE`
 
+//nolint:gosec // a statement, no credentials
 const sqlDeleteTokensOfCode = `
 DELETE FROM access_token
 WHERE code_id = @id

@@ -32,7 +32,7 @@ func TestPhotosShare(t *testing.T) {
 	t.Parallel()
 	a := newAlbum(t)
 	ctx := t.Context()
-	v, other := a.visitor(gallery.Write, "mine"), a.visitor(gallery.Write, "theirs")
+	v, other := a.visitor("mine"), a.visitor("theirs")
 	mine, theirs := a.tagID("mine"), a.tagID("theirs")
 	ends := siteNow.Add(time.Hour)
 	made, err := a.share(v, mine, gallery.Code{Code: "PLEASE", Level: gallery.Download, MaxUses: 2, Expires: ends})
@@ -90,7 +90,7 @@ func TestPhotosShare(t *testing.T) {
 func TestRow19ShareOfFreeTag(t *testing.T) {
 	t.Parallel()
 	a := newAlbum(t)
-	v, other := a.visitor(gallery.Write, "mine"), a.visitor(gallery.Write, "theirs")
+	v, other := a.visitor("mine"), a.visitor("theirs")
 	mine, theirs := a.tagID("mine"), a.tagID("theirs")
 	one, two := a.add("one", nil, mine), a.add("two", nil, theirs)
 	if _, err := a.edit(v, gallery.EditRequest{IDs: []int64{one}, TagNames: []string{"free"}}); err != nil {
@@ -122,7 +122,7 @@ func TestRow19ShareOfFreeTag(t *testing.T) {
 		}
 	}
 	// A deleted photo counts too, or its code would show it once it is undeleted.
-	if _, err := a.edit(other, gallery.EditRequest{IDs: []int64{two}, Deleted: ptr(true)}); err != nil {
+	if _, err := a.edit(other, gallery.EditRequest{IDs: []int64{two}, Deleted: new(true)}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := a.share(v, free, gallery.Code{Code: "MORE", Level: gallery.Read}); !errors.Is(err, gallery.ErrForbidden) {
@@ -198,7 +198,7 @@ func TestPhotosTags(t *testing.T) {
 	two := a.add("two", nil, mine, theirs)
 	a.add("three", nil, theirs)
 	a.add("four", nil, seen, hidden)
-	if _, err := a.edit(v, gallery.EditRequest{IDs: []int64{two}, TagNames: []string{"Free"}, Deleted: ptr(true)}); err != nil {
+	if _, err := a.edit(v, gallery.EditRequest{IDs: []int64{two}, TagNames: []string{"Free"}, Deleted: new(true)}); err != nil {
 		t.Fatal(err)
 	}
 	all, err := a.Tags(t.Context(), v.Asking(siteNow))
@@ -242,7 +242,7 @@ func TestPhotosTags(t *testing.T) {
 func TestRow19OverRedeem(t *testing.T) {
 	t.Parallel()
 	a := newAlbum(t)
-	v := a.visitor(gallery.Write, "mine")
+	v := a.visitor("mine")
 	if _, err := a.share(v, a.tagID("mine"), gallery.Code{Code: "ONCE", Level: gallery.Read, MaxUses: 1}); err != nil {
 		t.Fatal(err)
 	}
@@ -270,7 +270,7 @@ func TestRow19OverRedeem(t *testing.T) {
 func TestPhotosRacingRedeemAndUnshare(t *testing.T) {
 	t.Parallel()
 	a := newAlbum(t)
-	v := a.visitor(gallery.Write, "mine")
+	v := a.visitor("mine")
 	mine := a.tagID("mine")
 	for round := range 15 {
 		code := fmt.Sprint("ROUND", round)
@@ -302,7 +302,7 @@ func TestPhotosRacingRedeemAndUnshare(t *testing.T) {
 func TestPhotosRacingShare(t *testing.T) {
 	t.Parallel()
 	a := newAlbum(t)
-	v := a.visitor(gallery.Write, "mine", "second")
+	v := a.visitor("mine", "second")
 	mine := a.tagID("mine")
 	var wg sync.WaitGroup
 	var won atomic.Int64

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -52,8 +53,6 @@ func findOrMakeTags(ctx context.Context, tx pgx.Tx, names []string) (map[string]
 	if err != nil {
 		return nil, err
 	}
-	for name, id := range made {
-		out[name] = id
-	}
+	maps.Copy(out, made)
 	return out, nil
 }

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -21,13 +22,13 @@ func TestPhotosAdd(t *testing.T) {
 	t.Parallel()
 	a := newAlbum(t)
 	ctx := t.Context()
-	v := a.visitor(gallery.Write, "mine")
+	v := a.visitor("mine")
 	a.grant("theirs", gallery.Write)
 	mine, theirs := a.tagID("mine"), a.tagID("theirs")
 	decide := func(f []gallery.TagFacts) error { return gallery.MayUpload(v, f) }
 	n := newPhoto("one", mine)
 	n.Location = "Peru"
-	n.Photo.Shot, n.Photo.Taken = gallery.Shot{Camera: "Box", Flash: ptr(true)}, wallTime(2026, 1, 2, 3)
+	n.Photo.Shot, n.Photo.Taken = gallery.Shot{Camera: "Box", Flash: new(true)}, wallTime(2026, 1, 2, 3)
 	if _, err := a.Add(ctx, n, v.Asking(siteNow), decide); !errors.Is(err, gallery.ErrBeingRemoved) {
 		t.Errorf("without an intent: %v", err)
 	}
@@ -86,7 +87,7 @@ func TestPhotosAdd(t *testing.T) {
 	if _, err := a.Known(ctx, contentOf("one"), []int64{theirs}); !errors.Is(err, gallery.ErrNotFound) {
 		t.Errorf("known to others: %v", err)
 	}
-	if _, err := a.edit(v, gallery.EditRequest{IDs: []int64{id}, Deleted: ptr(true)}); err != nil {
+	if _, err := a.edit(v, gallery.EditRequest{IDs: []int64{id}, Deleted: new(true)}); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := a.Known(ctx, contentOf("one"), []int64{mine}); err != nil || got.ID != id || got.Deleted.IsZero() {
@@ -122,7 +123,7 @@ func TestPhotosForget(t *testing.T) {
 	must(a.intend("x", "p1"))
 	must(a.intend("x", "p1")) // two uploads of one picture in one process
 	must(a.intend("x", "p2"))
-	if forget("x", "p1") || forget("x", "p1") {
+	if first, second := forget("x", "p1"), forget("x", "p1"); first || second {
 		t.Error("the file of another upload would have been removed")
 	}
 	if !forget("x", "p2") {
@@ -225,7 +226,7 @@ func TestPhotosUpkeep(t *testing.T) {
 	t.Parallel()
 	a := newAlbum(t)
 	ctx := t.Context()
-	v := a.visitor(gallery.Write, "mine")
+	v := a.visitor("mine")
 	mine := a.tagID("mine")
 	at := func(name, owner string, age time.Duration) {
 		if err := a.Intend(ctx, contentOf(name), owner, siteNow.Add(-age)); err != nil {
@@ -287,7 +288,7 @@ func (a *album) purge(v gallery.Visitor, id, mine int64) {
 	ctx := a.Context()
 	twin := a.add("kept", nil, mine)
 	last := a.add("last", nil, mine)
-	r := gallery.EditRequest{IDs: []int64{id, last}, TagNames: []string{"only here"}, PersonNames: []gallery.Person{{Last: "Ada"}}, Deleted: ptr(true)}
+	r := gallery.EditRequest{IDs: []int64{id, last}, TagNames: []string{"only here"}, PersonNames: []gallery.Person{{Last: "Ada"}}, Deleted: new(true)}
 	if _, err := a.edit(v, r); err != nil {
 		a.Fatal(err)
 	}
@@ -364,8 +365,8 @@ func TestPhotosImport(t *testing.T) {
 	same(t, "tags, which are different groups of people by one letter", []string{"Family", "Holiday", "family"}, names(got.Tags),
 		cmpopts.SortSlices(func(x, y string) bool { return x < y }))
 	// What people changed since stays; another picture does not get the number.
-	v := a.visitor(gallery.Write, "family")
-	if _, err := a.edit(v, gallery.EditRequest{IDs: []int64{1005}, Title: ptr("mine")}); err != nil {
+	v := a.visitor("family")
+	if _, err := a.edit(v, gallery.EditRequest{IDs: []int64{1005}, Title: new("mine")}); err != nil {
 		t.Fatal(err)
 	}
 	if ok, err := a.ImportPhoto(ctx, imported(1005, "file1005")); ok || err != nil || a.photo(1005).Title != "mine" {
@@ -406,7 +407,7 @@ func TestPhotosImportCode(t *testing.T) {
 		t.Errorf("for another tag: %v, want ErrTaken", err)
 	}
 	for i, want := range []error{nil, gallery.ErrCode} { // one use is left
-		if g, err := a.redeem("12345678", fmt.Sprint(i)); !errors.Is(err, want) || (err == nil && g.Level != gallery.Write) {
+		if g, err := a.redeem("12345678", strconv.Itoa(i)); !errors.Is(err, want) || (err == nil && g.Level != gallery.Write) {
 			t.Errorf("login %d: %+v, %v", i, g, err)
 		}
 	}

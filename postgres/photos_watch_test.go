@@ -57,7 +57,7 @@ func TestPhotosViews(t *testing.T) {
 func TestPhotosWatch(t *testing.T) {
 	t.Parallel()
 	a := newAlbum(t)
-	v := a.visitor(gallery.Write, "mine")
+	v := a.visitor("mine")
 	mine := a.tagID("mine")
 	ctx, cancel := context.WithCancel(t.Context())
 	heard := make(chan gallery.Change, 1000)
@@ -86,12 +86,12 @@ func TestPhotosWatch(t *testing.T) {
 	one, two := a.add("one", nil, mine), a.add("two", nil, mine)
 	expect("a new photo", one, nil)
 	expect("a new photo", two, nil)
-	if _, err := a.edit(v, gallery.EditRequest{IDs: []int64{two, one}, Title: ptr("x"), Deleted: ptr(true)}); err != nil {
+	if _, err := a.edit(v, gallery.EditRequest{IDs: []int64{two, one}, Title: new("x"), Deleted: new(true)}); err != nil {
 		t.Fatal(err)
 	}
 	expect("an edit", two, nil)
 	expect("an edit", one, nil)
-	if _, err := a.edit(v, gallery.EditRequest{IDs: []int64{one, 1 << 40}, Title: ptr("y")}); err == nil {
+	if _, err := a.edit(v, gallery.EditRequest{IDs: []int64{one, 1 << 40}, Title: new("y")}); err == nil {
 		t.Fatal("edited a photo that does not exist")
 	}
 	if _, err := a.share(v, mine, gallery.Code{Code: "GUEST", Level: gallery.Read}); err != nil {
@@ -109,7 +109,7 @@ func TestPhotosWatch(t *testing.T) {
 	}
 	expect("a purge", one, nil)
 	// Too many for one notice: anything.
-	r := gallery.EditRequest{Title: ptr("z")}
+	r := gallery.EditRequest{Title: new("z")}
 	for i := range 101 {
 		r.IDs = append(r.IDs, a.add(string(rune('a'+i%26))+string(rune('a'+i/26)), nil, mine))
 		next()

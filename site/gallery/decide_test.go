@@ -15,8 +15,6 @@ import (
 	"keepwatch/site/gallery"
 )
 
-func ptr[T any](v T) *T { return &v }
-
 // The tags of these tests: 1 and 2 are the visitor's, 3 belongs to others, 4 is free.
 func someFacts(photos ...gallery.Photo) gallery.EditFacts {
 	return gallery.EditFacts{
@@ -68,8 +66,8 @@ func TestDecideTags(t *testing.T) {
 		{name: "T2: own one for another own one", on: []int64{1}, r: gallery.EditRequest{AddTags: []int64{2}, DelTags: []int64{1}}, add: []int64{2}, remove: []int64{1}},
 		{name: "T2: own one for a free one", on: []int64{1}, r: gallery.EditRequest{AddTags: []int64{4}, DelTags: []int64{1}}, err: gallery.ErrForbidden},
 		{name: "a tag that is not there", on: []int64{1}, r: gallery.EditRequest{DelTags: []int64{2}}},
-		{name: "A3: a photo of others", on: []int64{3}, r: gallery.EditRequest{Title: ptr("x")}, err: gallery.ErrForbidden},
-		{name: "A3: a photo without tags", r: gallery.EditRequest{Title: ptr("x")}, err: gallery.ErrForbidden},
+		{name: "A3: a photo of others", on: []int64{3}, r: gallery.EditRequest{Title: new("x")}, err: gallery.ErrForbidden},
+		{name: "A3: a photo without tags", r: gallery.EditRequest{Title: new("x")}, err: gallery.ErrForbidden},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -96,11 +94,11 @@ func TestDecideTags(t *testing.T) {
 func TestDecideIsAllOrNothing(t *testing.T) {
 	t.Parallel()
 	v := holder(map[int64]gallery.Level{1: gallery.Write})
-	plans, err := gallery.Decide(v, gallery.EditRequest{Title: ptr("x")}, someFacts(photoOn(1), photoOn(3), photoOn(1)), now)
+	plans, err := gallery.Decide(v, gallery.EditRequest{Title: new("x")}, someFacts(photoOn(1), photoOn(3), photoOn(1)), now)
 	if !errors.Is(err, gallery.ErrForbidden) || plans != nil {
 		t.Errorf("got %v, %v; want no plan and ErrForbidden", plans, err)
 	}
-	plans, err = gallery.Decide(v, gallery.EditRequest{Title: ptr("x")}, someFacts(photoOn(1), photoOn(1, 3)), now)
+	plans, err = gallery.Decide(v, gallery.EditRequest{Title: new("x")}, someFacts(photoOn(1), photoOn(1, 3)), now)
 	if err != nil || len(plans) != 2 {
 		t.Errorf("got %v, %v; want two plans", plans, err)
 	}
@@ -204,25 +202,25 @@ func TestDecideFields(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
-	check("clear a title", gallery.EditRequest{Title: ptr("")}, func(p *gallery.Photo) { p.Title = "" })
-	check("keep new", gallery.EditRequest{New: ptr(true)}, func(p *gallery.Photo) { p.New = true })
-	check("turn", gallery.EditRequest{Rotation: ptr(0)}, func(p *gallery.Photo) { p.Rotation = 0 })
+	check("clear a title", gallery.EditRequest{Title: new("")}, func(p *gallery.Photo) { p.Title = "" })
+	check("keep new", gallery.EditRequest{New: new(true)}, func(p *gallery.Photo) { p.New = true })
+	check("turn", gallery.EditRequest{Rotation: new(0)}, func(p *gallery.Photo) { p.Rotation = 0 })
 	check("clear the time", gallery.EditRequest{Taken: &time.Time{}}, func(p *gallery.Photo) { p.Taken = time.Time{} })
-	check("undelete", gallery.EditRequest{Deleted: ptr(false)}, func(p *gallery.Photo) { p.Deleted = time.Time{} })
-	check("delete again", gallery.EditRequest{Deleted: ptr(true)}, func(*gallery.Photo) {}) // keeps its first time
+	check("undelete", gallery.EditRequest{Deleted: new(false)}, func(p *gallery.Photo) { p.Deleted = time.Time{} })
+	check("delete again", gallery.EditRequest{Deleted: new(true)}, func(*gallery.Photo) {}) // keeps its first time
 	check("what people say wins over the file", gallery.EditRequest{
-		Title: ptr("t"), Camera: ptr("mine"), Reread: true,
+		Title: new("t"), Camera: new("mine"), Reread: true,
 		FromFile: map[int64]gallery.FromFile{7: {
-			Shot: gallery.Shot{Camera: "file's", Film: "ISO 100", Flash: ptr(true)}, Orientation: 6,
-			Position: gallery.Position{Lat: ptr(1.5), Lon: ptr(-2.5)},
+			Shot: gallery.Shot{Camera: "file's", Film: "ISO 100", Flash: new(true)}, Orientation: 6,
+			Position: gallery.Position{Lat: new(1.5), Lon: new(-2.5)},
 		}},
 	}, func(p *gallery.Photo) {
-		p.Title, p.Shot.Camera, p.Shot.Film, p.Shot.Flash, p.Orientation = "t", "mine", "ISO 100", ptr(true), 6
-		p.Position = gallery.Position{Lat: ptr(1.5), Lon: ptr(-2.5)}
+		p.Title, p.Shot.Camera, p.Shot.Film, p.Shot.Flash, p.Orientation = "t", "mine", "ISO 100", new(true), 6
+		p.Position = gallery.Position{Lat: new(1.5), Lon: new(-2.5)}
 	})
 	before.Deleted = time.Time{}
 	untouched.Deleted = time.Time{}
-	check("delete", gallery.EditRequest{Deleted: ptr(true)}, func(p *gallery.Photo) { p.Deleted = now })
+	check("delete", gallery.EditRequest{Deleted: new(true)}, func(p *gallery.Photo) { p.Deleted = now })
 }
 
 // However a request and a photo look: what is decided leaves every photo writable
@@ -280,19 +278,19 @@ func TestParseEdit(t *testing.T) {
 		want        gallery.EditRequest
 		err         string
 	}{
-		{name: "texts", query: "img=3&cap=a%0D%0Ab&tit=+x+&cam=", want: gallery.EditRequest{IDs: []int64{3}, Caption: ptr("a\nb"), Title: ptr("x"), Camera: ptr("")}},
-		{name: "the word null is a word", query: "img=3&tit=null", want: gallery.EditRequest{IDs: []int64{3}, Title: ptr("null")}},
-		{name: "many photos", query: "img=3&img=1&img=3&del=true", want: gallery.EditRequest{IDs: []int64{3, 1}, Deleted: ptr(true)}},
-		{name: "time", query: "img=1&ts=2026-05-31T14:30", want: gallery.EditRequest{IDs: []int64{1}, Taken: ptr(time.Date(2026, 5, 31, 14, 30, 0, 0, time.UTC))}},
+		{name: "texts", query: "img=3&cap=a%0D%0Ab&tit=+x+&cam=", want: gallery.EditRequest{IDs: []int64{3}, Caption: new("a\nb"), Title: new("x"), Camera: new("")}},
+		{name: "the word null is a word", query: "img=3&tit=null", want: gallery.EditRequest{IDs: []int64{3}, Title: new("null")}},
+		{name: "many photos", query: "img=3&img=1&img=3&del=true", want: gallery.EditRequest{IDs: []int64{3, 1}, Deleted: new(true)}},
+		{name: "time", query: "img=1&ts=2026-05-31T14:30", want: gallery.EditRequest{IDs: []int64{1}, Taken: new(time.Date(2026, 5, 31, 14, 30, 0, 0, time.UTC))}},
 		{name: "no time", query: "img=1&ts=", want: gallery.EditRequest{IDs: []int64{1}, Taken: &time.Time{}}},
 		{name: "lists", query: "img=1&tag=2&tag=3&tag_del=4&tag_fre=New+tag&ppl=5&ppl_del=6&ppl_fre=Mary+Ann+Lee", want: gallery.EditRequest{
 			IDs: []int64{1}, AddTags: []int64{2, 3}, DelTags: []int64{4}, TagNames: []string{"New tag"},
 			AddPeople: []int64{5}, DelPeople: []int64{6}, PersonNames: []gallery.Person{{First: "Mary Ann", Last: "Lee"}},
 		}},
 		{name: "switches", query: "img=1&rot=270&new=false&fls=true&exf=1&loc=9", want: gallery.EditRequest{
-			IDs: []int64{1}, Rotation: ptr(270), New: ptr(false), Flash: ptr(true), Reread: true, Location: 9,
+			IDs: []int64{1}, Rotation: new(270), New: new(false), Flash: new(true), Reread: true, Location: 9,
 		}},
-		{name: "a control character goes", query: "img=1&tit=a%00b%1b%E2%80%AEc", want: gallery.EditRequest{IDs: []int64{1}, Title: ptr("abc")}},
+		{name: "a control character goes", query: "img=1&tit=a%00b%1b%E2%80%AEc", want: gallery.EditRequest{IDs: []int64{1}, Title: new("abc")}},
 		{name: "no photo", query: "tit=x", err: "img"},
 		{name: "no change", query: "img=1", err: "change"},
 		{name: "photo x", query: "img=x&tit=x", err: "img"},
@@ -300,7 +298,7 @@ func TestParseEdit(t *testing.T) {
 		{name: "photo beyond", query: "img=9223372036854775808&tit=x", err: "img"},
 		{name: "title twice", query: "img=1&tit=x&tit=y", err: "tit"},
 		{name: "title too long", query: "img=1&tit=" + strings.Repeat("%C3%A9", 101), err: "tit"},
-		{name: "title as long as may be", query: "img=1&tit=" + strings.Repeat("%C3%A9", 100), want: gallery.EditRequest{IDs: []int64{1}, Title: ptr(strings.Repeat("é", 100))}},
+		{name: "title as long as may be", query: "img=1&tit=" + strings.Repeat("%C3%A9", 100), want: gallery.EditRequest{IDs: []int64{1}, Title: new(strings.Repeat("é", 100))}},
 		{name: "camera too long", query: "img=1&cam=" + strings.Repeat("x", 33), err: "cam"},
 		{name: "watermark too long", query: "img=1&wmk=" + strings.Repeat("x", 65), err: "wmk"},
 		{name: "file name too long", query: "img=1&fil=" + strings.Repeat("x", 256), err: "fil"},

@@ -64,9 +64,15 @@ func (f FromFile) Apply(p *Photo) {
 		to   *string
 		from string
 	}{
-		{&p.Zone, f.Zone}, {&p.Shot.Camera, f.Shot.Camera}, {&p.Shot.Aperture, f.Shot.Aperture},
-		{&p.Shot.Shutter, f.Shot.Shutter}, {&p.Shot.Exposure, f.Shot.Exposure}, {&p.Shot.Metering, f.Shot.Metering},
-		{&p.Shot.Film, f.Shot.Film}, {&p.Shot.Process, f.Shot.Process}, {&p.Shot.FocalLength, f.Shot.FocalLength},
+		{&p.Zone, f.Zone},
+		{&p.Shot.Camera, f.Shot.Camera},
+		{&p.Shot.Aperture, f.Shot.Aperture},
+		{&p.Shot.Shutter, f.Shot.Shutter},
+		{&p.Shot.Exposure, f.Shot.Exposure},
+		{&p.Shot.Metering, f.Shot.Metering},
+		{&p.Shot.Film, f.Shot.Film},
+		{&p.Shot.Process, f.Shot.Process},
+		{&p.Shot.FocalLength, f.Shot.FocalLength},
 	} {
 		if t.from != "" {
 			*t.to = t.from

@@ -49,7 +49,7 @@ func TestExpandWatermark(t *testing.T) {
 
 func TestUpright(t *testing.T) {
 	t.Parallel()
-	for orientation := 0; orientation <= 8; orientation++ {
+	for orientation := range 9 {
 		for _, rotation := range []int{0, 90, 180, 270} {
 			sideways := (orientation >= 5) != (rotation == 90 || rotation == 270)
 			p := gallery.Photo{Width: 3, Height: 2, Orientation: orientation, Rotation: rotation}
