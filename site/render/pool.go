@@ -325,6 +325,9 @@ func closed(c <-chan struct{}) bool {
 // same again.
 func (r *Renderer) fail(t *task, err error) {
 	r.failed.Add(1)
+	if t.flight == nil { // nobody else is told
+		r.log.Warn("picture not made ahead of time", "content", t.picture.Content, "err", err)
+	}
 	p := &r.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
