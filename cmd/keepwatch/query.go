@@ -130,7 +130,41 @@ func (c *cli) incidentsCommand() *cobra.Command {
 	}
 	addFormat(cmd, &format)
 	cmd.Flags().IntVar(&limit, "limit", 50, "how many at most")
+	cmd.AddCommand(c.postmortemCommand())
 	return cmd
+}
+
+// postmortemCommand writes what is known of one incident, for people to finish.
+func (c *cli) postmortemCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "postmortem ID", Short: "Write an incident's facts and timeline as Markdown", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f, err := c.load(cmd)
+			if err != nil {
+				return err
+			}
+			return c.withDatabase(cmd.Context(), f, func(db *postgres.DB) error {
+				store, ctx := postgres.Incidents{DB: db}, cmd.Context()
+				inc, err := store.Get(ctx, args[0])
+				if errors.Is(err, alerting.ErrNotFound) {
+					return fmt.Errorf("no incident %q (keepwatch incidents lists them)", args[0])
+				}
+				if err != nil {
+					return err
+				}
+				entries, err := store.Timeline(ctx, inc.ID)
+				if err != nil {
+					return err
+				}
+				pages, err := store.Pages(ctx, inc.ID)
+				if err != nil {
+					return err
+				}
+				c.printf("%s", alerting.Postmortem(inc, entries, pages, f.Reports.TimeZone))
+				return nil
+			})
+		},
+	}
 }
 
 func (c *cli) listIncidents(ctx context.Context, store postgres.Incidents, limit int, format string) error {
