@@ -287,6 +287,24 @@ func TestCleanGoesOn(t *testing.T) {
 	}
 }
 
+// The same for what an unfinished upload left.
+func TestCleanGoesOnAfterUploads(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	var all []string
+	for _, name := range []string{"a", "b", "c"} {
+		_, content := bytesOf(name)
+		if err := s.db.Intend(t.Context(), content, "killed", time.Now().Add(-2*day).UTC()); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, s.put(t, name, time.Hour))
+	}
+	report, err := s.clean(t, 0, func(c *archive.Clean) { c.Originals = stuck{s.files, all[1]} })
+	if err == nil || report.Stale != 2 || report.Failed != 1 {
+		t.Errorf("got %+v, %v; want 2 removed, 1 failed and its error", report, err)
+	}
+}
+
 // A store that does not answer ends the clean-up: what it still did may happen late.
 func TestCleanStopsWhenTheStoreHangs(t *testing.T) {
 	t.Parallel()

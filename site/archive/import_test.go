@@ -60,9 +60,9 @@ func write(t *testing.T, dir, name string, data []byte) {
 }
 
 // picture draws a JPEG that only its seed looks like.
-func picture(t *testing.T, seed, w, h int) []byte {
+func picture(t *testing.T, seed int) []byte {
 	t.Helper()
-	img := image.NewGray(image.Rect(0, 0, w, h))
+	img := image.NewGray(image.Rect(0, 0, 40, 30))
 	for i := range img.Pix {
 		img.Pix[i] = color.Gray{Y: uint8(i*7 + seed*31)}.Y
 	}
@@ -77,7 +77,7 @@ func picture(t *testing.T, seed, w, h int) []byte {
 func (b *bundle) old(t *testing.T, ids ...int) {
 	t.Helper()
 	for _, id := range ids {
-		write(t, b.dir, fmt.Sprintf("%d/%d/%d.jpg", id%10, id/10%10, id), picture(t, id, 40, 30))
+		write(t, b.dir, fmt.Sprintf("%d/%d/%d.jpg", id%10, id/10%10, id), picture(t, id))
 	}
 }
 
@@ -104,14 +104,14 @@ func TestImport(t *testing.T) {
 	b := setup(t)
 	b.old(t, 1234, 7, 30, 55) // 55 has no row
 	write(t, b.dir, "photos.csv", []byte(fullTable))
-	write(t, b.dir, "codes.csv", []byte("code,tag,level,max,uses,expires\n12345678,family,4,,3,\n4711,holiday,read,5,5,\nabcd-efgh,family,download,0,0,2030-01-01\n"))
+	write(t, b.dir, "codes.csv", []byte("code,tag,level,max,uses,expires\n12345678,family,4,,3,\n4711,holiday,read,5,5,\nabcd-efgh,family,download,0,0,2030-01-01\n123456789,family,1,,,\n"))
 	report, err := b.run(t)
-	want := archive.ImportReport{Photos: 3, Stored: 3, Codes: 3, NewCodes: 3, ShortCodes: 2, Unlisted: 1}
+	want := archive.ImportReport{Photos: 3, Stored: 3, Codes: 4, NewCodes: 4, ShortCodes: 2, Unlisted: 1}
 	if diff := cmp.Diff(report, want, cmpopts.IgnoreFields(want, "Bytes")); diff != "" || err != nil {
 		t.Fatalf("report %v (-got +want):\n%s", err, diff)
 	}
-	data := picture(t, 1234, 40, 30)
-	if wantBytes := int64(len(data) + len(picture(t, 7, 40, 30)) + len(picture(t, 30, 40, 30))); report.Bytes != wantBytes {
+	data := picture(t, 1234)
+	if wantBytes := int64(len(data) + len(picture(t, 7)) + len(picture(t, 30))); report.Bytes != wantBytes {
 		t.Errorf("%d bytes, want %d", report.Bytes, wantBytes)
 	}
 	content, _, err := originals.Content(bytes.NewReader(data))
@@ -181,7 +181,7 @@ func (b *bundle) again(t *testing.T) {
 		t.Fatal(err)
 	}
 	report, err := b.run(t)
-	want := archive.ImportReport{Photos: 3, Present: 3, Codes: 3, ShortCodes: 2, Unlisted: 1}
+	want := archive.ImportReport{Photos: 3, Present: 3, Codes: 4, ShortCodes: 2, Unlisted: 1}
 	if diff := cmp.Diff(report, want); diff != "" || err != nil {
 		t.Errorf("second import %v (-got +want):\n%s", err, diff)
 	}
@@ -233,6 +233,7 @@ func TestMistakes(t *testing.T) {
 		"code tag":         {"id,tags\n", "code,tag,level\n1,,1\n", `codes.csv:2: tag: must be the name of a tag`},
 		"code max":         {"id,tags\n", "code,tag,level,max\n1,a,1,-1\n", `codes.csv:2: max: "-1" is no number of uses`},
 		"code expires":     {"id,tags\n", "code,tag,level,expires\n1,a,1,soon\n", `codes.csv:2: expires: write a date and time like`},
+		"goes on":          {"id,tags\n1\n2,\n", "", "photos.csv:2: has another number of cells than the first line has columns\nphotos.csv:3: tags"},
 		"all at once":      {"id,tags\nx,a\n1,\n", "code,tag,level\n1,,1\n", "photos.csv:2: id: \"x\" is no number of a photo; write 1 or more, without leading zeros\nphotos.csv:3: tags: there must be at least one, or nobody may see the photo\ncodes.csv:2: tag"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -268,10 +269,10 @@ func TestBrokenPictures(t *testing.T) {
 	b := setup(t)
 	b.old(t, 1, 9)
 	write(t, b.dir, "3/0/3.jpg", []byte("<svg onload=alert(1)>"))
-	write(t, b.dir, "4/0/4.jpg", picture(t, 4, 40, 30)[:100])
-	write(t, b.dir, "outside.jpg", picture(t, 5, 40, 30))
+	write(t, b.dir, "4/0/4.jpg", picture(t, 4)[:100])
+	write(t, b.dir, "outside.jpg", picture(t, 5))
 	outside := t.TempDir()
-	write(t, outside, "5.jpg", picture(t, 5, 40, 30))
+	write(t, outside, "5.jpg", picture(t, 5))
 	if err := errors.Join(
 		os.MkdirAll(filepath.Join(b.dir, "5/0"), 0o700), os.Symlink(filepath.Join(outside, "5.jpg"), filepath.Join(b.dir, "5/0/5.jpg")),
 		os.MkdirAll(filepath.Join(b.dir, "6/0/6.jpg"), 0o700),
@@ -347,7 +348,7 @@ func TestImportGoesOn(t *testing.T) {
 	b := setup(t)
 	b.old(t, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
 	write(t, b.dir, "photos.csv", []byte("id,tags\n1,a\n2,a\n3,a\n4,a\n5,a\n6,a\n7,a\n8,a\n9,a\n10,a\n"))
-	content, _, err := originals.Content(bytes.NewReader(picture(t, 6, 40, 30)))
+	content, _, err := originals.Content(bytes.NewReader(picture(t, 6)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -369,6 +370,24 @@ func TestImportGoesOn(t *testing.T) {
 	}
 }
 
+// A table that somebody changes between checking and storing is not trusted.
+func TestTableChangesMeanwhile(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.old(t, 1, 2)
+	write(t, b.dir, "photos.csv", []byte("id,tags\n1,a\n2,a\n"))
+	_, err := b.run(t, func(i *archive.Import) {
+		i.Progress = func(step archive.Step, done, _ int) {
+			if step == archive.Checking && done == 2 {
+				write(t, b.dir, "photos.csv", []byte("id,tags\n1,a\n2,\n"))
+			}
+		}
+	})
+	if _, ok := errors.AsType[*archive.MistakesError](err); !ok {
+		t.Errorf("got %v, want a MistakesError", err)
+	}
+}
+
 func TestOccupied(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -377,7 +396,7 @@ func TestOccupied(t *testing.T) {
 	if _, err := b.run(t); err != nil {
 		t.Fatal(err)
 	}
-	write(t, b.dir, "1/0/1.jpg", picture(t, 99, 40, 30))
+	write(t, b.dir, "1/0/1.jpg", picture(t, 99))
 	if _, err := b.run(t); !errors.Is(err, gallery.ErrOccupied) || !strings.Contains(err.Error(), "photo 1 (photos.csv:2)") {
 		t.Errorf("got %v, want ErrOccupied of photo 1", err)
 	}
@@ -393,7 +412,7 @@ func TestFileFillsGaps(t *testing.T) {
 	// EXIF with orientation 6 and nothing else, behind the first marker.
 	exif := []byte("\xFF\xE1\x00\x22Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00\x00\x00\x00\x00")
 	for _, id := range []int{1, 2} {
-		data := picture(t, id, 40, 30)
+		data := picture(t, id)
 		write(t, b.dir, fmt.Sprintf("%d/0/%d.jpg", id, id), append(append(append([]byte{}, data[:2]...), exif...), data[2:]...))
 	}
 	write(t, b.dir, "photos.csv", []byte("id,tags,camera,rotation,taken\n1,a,,,\n2,a,Table,180,2001-02-03 04:05:06\n"))
