@@ -1,8 +1,11 @@
 package probe
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"image"
+	"image/png"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -377,6 +380,59 @@ func TestJourneyLimits(t *testing.T) {
 		t.Errorf("got %s, limit %v", look.Fault.Class, look.Limit)
 	}
 }
+
+// TestPictures: what http checks and steps say of pictures.
+func TestPictures(t *testing.T) {
+	t.Parallel()
+	whole := sample(t, 640, 480)
+	bodies := map[string][]byte{
+		"/whole": whole, "/cut": whole[:len(whole)-200], "/none": []byte("<title>no picture</title>"), "/empty": nil,
+		"/png": pngOf(t, 100, 2000), "/trap": trap(),
+	}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "image/jpeg")
+		_, _ = w.Write(bodies[r.URL.Path])
+	}))
+	t.Cleanup(srv.Close)
+	tests := []struct {
+		path    string
+		expect  ImageExpect
+		maxBody Size
+		says    string // "" means good
+	}{
+		{"/whole", ImageExpect{Decodes: true}, 0, ""},
+		{"/whole", ImageExpect{Decodes: true, LongerEdge: 640}, 0, ""},
+		{"/whole", ImageExpect{LongerEdge: 1440, OrNative: true}, 0, ""},
+		{"/whole", ImageExpect{LongerEdge: 1440}, 0, "640 x 480 pixels: its longer edge is not 1440"},
+		{"/whole", ImageExpect{LongerEdge: 480, OrNative: true}, 0, "its longer edge is not 480 or less"},
+		{"/whole", ImageExpect{Decodes: true}, 1 << 10, "larger than 1KiB and was not read to its end: raise max_body"},
+		{"/cut", ImageExpect{LongerEdge: 640}, 0, ""}, // its beginning says so
+		{"/cut", ImageExpect{Decodes: true}, 0, "the picture (jpeg, 640 x 480) is damaged"},
+		{"/png", ImageExpect{Decodes: true, LongerEdge: 2000}, 0, ""},
+		{"/none", ImageExpect{Decodes: true}, 0, "the body is not a picture"},
+		{"/empty", ImageExpect{LongerEdge: 1, OrNative: true}, 0, "the body is not a picture"},
+		{"/trap", ImageExpect{Decodes: true}, 0, "claims 60000 x 60000 pixels"},
+	}
+	for _, tc := range tests {
+		look := lookAt(t, &HTTP{URL: srv.URL + tc.path, MaxBody: tc.maxBody, Expect: HTTPExpect{Image: tc.expect}})
+		if look.OK != (tc.says == "") || !strings.Contains(look.Fault.Message, tc.says) {
+			t.Errorf("%s %+v: got %v %q, want %q", tc.path, tc.expect, look.OK, look.Fault.Message, tc.says)
+		}
+	}
+}
+
+// pngOf is a PNG of one colour.
+func pngOf(t *testing.T, width, height int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, width, height))); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// trap is the beginning of a GIF that claims far more pixels than it has bytes.
+func trap() []byte { return []byte("GIF89a\x60\xea\x60\xea\x00\x00\x00") }
 
 // TestJourneyRunsApart makes many at once with one checker: cookies and values must not mix.
 func TestJourneyRunsApart(t *testing.T) {

@@ -127,9 +127,11 @@ func TestJourneyCalledOff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		stop := time.AfterFunc(3*time.Second, cancel)
-		defer stop.Stop()
 		defer cancel()
+		go func() {
+			time.Sleep(3 * time.Second)
+			cancel()
+		}()
 		j := &Journey{
 			Base:    "http://site.test",
 			Steps:   []JourneyStep{{Name: "hang", Request: JourneyRequest{URL: "/hang"}}},

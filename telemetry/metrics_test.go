@@ -253,11 +253,11 @@ func TestStepMetrics(t *testing.T) {
 	counts := map[string]float64{}
 	for _, name := range []string{"keepwatch_probe_steps_total", "keepwatch_probe_step_seconds_total"} {
 		for _, metric := range families[name].GetMetric() {
-			key := ""
+			var key []string
 			for _, l := range metric.GetLabel() {
-				key += l.GetValue() + " "
+				key = append(key, l.GetValue())
 			}
-			counts[strings.TrimSpace(key)] = metric.GetCounter().GetValue()
+			counts[strings.Join(key, " ")] = metric.GetCounter().GetValue()
 		}
 	}
 	want := map[string]float64{"tour success log in": 2, "tour failure upload": 2, "tour skipped gone": 2, "tour log in": 0.5, "tour upload": 2}
