@@ -80,16 +80,24 @@ func (u *upload) prepare(ctx context.Context, photo gallery.Photo) {
 	u.in.parts.Prepare(photo)
 }
 
+// judged is an error of the renderer, in its words, that is one of ours too.
+type judged struct{ err, ours error }
+
+func (j judged) Error() string   { return j.err.Error() }
+func (j judged) Unwrap() []error { return []error{j.err, j.ours} }
+
 // photo reads what the file says about itself. What people said wins over it.
 func (u *upload) photo(ctx context.Context, t *temp, name string) (gallery.Photo, error) {
 	if _, err := t.Seek(0, io.SeekStart); err != nil {
 		return gallery.Photo{}, fmt.Errorf("read upload: %w", err)
 	}
 	head, err := render.ReadHeader(t)
-	if errors.Is(err, render.ErrNotPicture) || errors.Is(err, render.ErrTooLarge) {
-		return gallery.Photo{}, &refused{err}
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, render.ErrNotPicture):
+		return gallery.Photo{}, &refused{judged{err, ErrNotPicture}}
+	case errors.Is(err, render.ErrTooLarge):
+		return gallery.Photo{}, &refused{judged{err, ErrTooLarge}}
+	case err != nil:
 		return gallery.Photo{}, fmt.Errorf("read upload: %w", err)
 	}
 	f := u.batch.Fields

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"keepwatch/site/gallery"
-	"keepwatch/site/render"
 )
 
 // refused is why one file is not taken; the next one may be.
@@ -124,7 +123,7 @@ func sentence(err error) string {
 	if wrong, ok := errors.AsType[gallery.InputError](err); ok {
 		return wrong.Message
 	}
-	for _, full := range []error{ErrNotPicture, ErrTooLarge, ErrZIP, render.ErrNotPicture, render.ErrTooLarge} {
+	for _, full := range []error{ErrNotPicture, ErrTooLarge, ErrZIP} {
 		if errors.Is(err, full) {
 			return err.Error() // these are wrapped with words for people only
 		}
