@@ -141,7 +141,7 @@ func TestLoginForm(t *testing.T) {
 		}
 	}
 	bad := b.post("/login", code("wrong"))
-	if bad.Code != 403 || !strings.Contains(bad.Body.String(), "this code is not valid") || !strings.Contains(bad.Body.String(), `name="rc"`) {
+	if bad.Code != 403 || !strings.Contains(bad.Body.String(), "This code is not valid.") || !strings.Contains(bad.Body.String(), `name="rc"`) {
 		t.Errorf("a wrong code: %d %s", bad.Code, bad.Body)
 	}
 	out := b.post("/logout", nil)

@@ -231,5 +231,5 @@ func (p *Pages) explain(w http.ResponseWriter, r *http.Request, err error) (mess
 	answer.Writer{Log: p.Log}.Note(r, err)
 	a := answer.Explain(err)
 	answer.SetRetry(w, err, a.Status)
-	return a.Err.Error(), a.Status
+	return sentence(a.Err.Error()), a.Status
 }

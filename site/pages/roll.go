@@ -285,11 +285,14 @@ func (p *Pages) near(v visit, in set, id int64, path string) (neighbours, error)
 		return neighbours{}, err
 	}
 	at := slices.IndexFunc(photos, func(photo gallery.Photo) bool { return photo.ID == id })
-	if at < 0 {
-		return neighbours{}, nil
-	}
 	to := func(i int) string { return in.in(path + strconv.FormatInt(photos[i].ID, 10)) }
 	var n neighbours
+	if at < 0 { // it left the set, as a new picture does that is edited: on with what is left
+		if len(photos) > 0 {
+			n.Next = to(0)
+		}
+		return n, nil
+	}
 	if at > 0 {
 		n.Previous = to(at - 1)
 	}

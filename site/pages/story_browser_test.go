@@ -49,7 +49,7 @@ func logIn(p *tab, code string) {
 	p.click(".door button")
 	p.wait(`document.querySelector("#wrong")`)
 	p.shot("door-wrong")
-	if got := p.text("#wrong"); got != "this code is not valid" {
+	if got := p.text("#wrong"); got != "This code is not valid." {
 		p.t.Errorf("a wrong code: %q", got)
 	}
 	p.write("#rc", strings.ToLower(code))

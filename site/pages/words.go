@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"keepwatch/site/gallery"
 )
@@ -82,6 +84,19 @@ func bytesWords(n int64) string {
 		return strconv.FormatInt(max((n+500)/1000, 1), 10) + " kB"
 	}
 	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+}
+
+// sentence makes an error a sentence for people.
+func sentence(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	if size == 0 {
+		return ""
+	}
+	text = string(unicode.ToUpper(first)) + text[size:]
+	if !strings.ContainsRune(".!?", rune(text[len(text)-1])) {
+		text += "."
+	}
+	return text
 }
 
 // positionWords writes coordinates as text: no map of others is asked.

@@ -23,6 +23,14 @@ export function expiry(now, n, unit) {
   return at;
 }
 
+// words says what a new code gives, as the page does for the others.
+function words(wish) {
+  const level = { read: "view", download: "view and download", write: "view, download and edit" }[wish.level];
+  const uses = wish.max_uses ? `used 0 of ${wish.max_uses}` : "0 uses";
+  const end = wish.expires ? "until " + wish.expires.toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" }) : "never expires";
+  return `${level} · ${uses} · ${end}`;
+}
+
 // Edit codes are for those who own the tag.
 function levels() {
   const own = "own" in form.tag.selectedOptions[0].dataset;
@@ -44,7 +52,7 @@ async function share(event) {
     const { code } = await post(codes, wish);
     made.querySelector("code").textContent = code;
     made.hidden = false;
-    list(form.tag.value, code, "new");
+    list(form.tag.value, code, words(wish));
     say("The new code is " + code);
   } catch (err) {
     wrong.textContent = err.message;
@@ -84,11 +92,12 @@ async function remove(button) {
 // A login for another browser: one use, one day, the same rights.
 async function once(button) {
   const out = button.parentElement.querySelector("output");
+  const wish = { tag: Number(button.dataset.once), level: "write", max_uses: 1, expires: expiry(Date.now(), 1, "days") };
   button.disabled = true;
   try {
-    const { code } = await post(codes, { tag: Number(button.dataset.once), level: "write", max_uses: 1, expires: expiry(Date.now(), 1, "days") });
+    const { code } = await post(codes, wish);
     out.textContent = code;
-    list(button.dataset.once, code, "for another browser, one use, until tomorrow");
+    list(button.dataset.once, code, words(wish));
     say("The login code is " + code);
   } catch (err) {
     out.textContent = err.message;

@@ -63,7 +63,7 @@ function step(by) {
   if (by < 0 && now && now.getBoundingClientRect().top < -40) to = at;
   if (to >= shots.length) return follow("a[rel=next]");
   const shot = shots[Math.max(to, 0)];
-  shot.scrollIntoView({ block: "start" });
+  shot.scrollIntoView({ block: "start", behavior: "instant" }); // the next key must find it there
   shot.focus({ preventScroll: true });
   return true;
 }
