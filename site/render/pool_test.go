@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"io"
 	"slices"
 	"strconv"
@@ -257,4 +258,50 @@ func TestEndlessOriginal(t *testing.T) {
 	if _, err := r.Get(t.Context(), p, 1, Stranger); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("got %v, want ErrTooLarge", err)
 	}
+}
+
+// A visitor with a token who asks for what a stranger waits for takes it along.
+func TestBetterLaneTakesAlong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, Options{Workers: 1, Wait: time.Minute, Deadline: time.Minute}, 100*time.Millisecond)
+		var wg sync.WaitGroup
+		for _, name := range []string{"busy", "a", "b", "c", "d"} {
+			d.visit(t, &wg, name, Stranger)
+		}
+		d.visit(t, &wg, "a", Signed)
+		wg.Wait()
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if len(d.order) != 5 || d.order[1] != "a" {
+			t.Errorf("order %v, want a right after busy", d.order)
+		}
+	})
+}
+
+// A panic after a visitor has been served (of the master that is made with what is
+// decoded) ends nothing twice.
+func TestPanicAfterServing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := newRenderer(t, Options{Workers: 1})
+		stub(r, nil)
+		r.engine.decode = func(context.Context, []byte, Header, int) (source, error) {
+			return split(image.NewGray(image.Rect(0, 0, 2000, 1))), nil
+		}
+		r.engine.encode = func(_ source, _ Spec, q int) ([]byte, error) {
+			if q == masterQuality {
+				panic("boom")
+			}
+			return []byte("served"), nil
+		}
+		rd, err := r.Get(t.Context(), picture("a"), 640, Signed)
+		if got := body(t, rd, err); got != "served" {
+			t.Errorf("got %q", got)
+		}
+		synctest.Wait()
+		if s := r.Stats(); s.Failed != 1 || s.Working != 0 {
+			t.Errorf("stats %+v, want the failure counted and the worker free", s)
+		}
+	})
 }
