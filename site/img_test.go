@@ -154,7 +154,7 @@ func TestImageHeaders(t *testing.T) {
 	want := http.Header{
 		"Accept-Ranges":                {"bytes"},
 		"Cache-Control":                {"private, no-cache"},
-		"Content-Security-Policy":      {"default-src 'none'; sandbox"},
+		"Content-Security-Policy":      {"default-src 'none'; frame-ancestors 'none'; sandbox"},
 		"Content-Type":                 {"image/jpeg"},
 		"Cross-Origin-Opener-Policy":   {"same-origin"},
 		"Cross-Origin-Resource-Policy": {"same-origin"},

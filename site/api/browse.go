@@ -53,7 +53,11 @@ func (a *API) browse(r request) (any, error) {
 		return nil, gallery.ErrForbidden
 	}
 	q := &query{values: r.URL.Query()}
-	switch mode := q.text("mode"); mode {
+	mode := q.text("mode")
+	if q.err != nil {
+		return nil, q.err
+	}
+	switch mode {
 	case "r", "m", "p":
 		return a.browseGroups(r, mode)
 	case "l":

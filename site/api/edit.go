@@ -3,7 +3,6 @@ package api
 import (
 	"mime"
 	"net/url"
-	"slices"
 	"strconv"
 
 	"keepwatch/site/answer"
@@ -135,15 +134,14 @@ func (a *API) tagDel(r request) (any, error) {
 	}
 	if name := values.Get("name"); name != "" {
 		values.Del("name")
-		p, err := a.writable(r, values.Get("img"))
-		if err != nil {
+		if err := a.writable(r, values.Get("img")); err != nil {
 			return nil, err
 		}
-		i := slices.IndexFunc(p.Tags, func(t gallery.Ref) bool { return gallery.Key(t.Name) == gallery.Key(name) })
-		if i < 0 {
-			return empty{}, nil // it is not there, as was wanted
+		id, err := a.Desk.TagID(r.Context(), r.v, name)
+		if err != nil || id == 0 {
+			return empty{}, err // where there is no such tag it is not on the photo
 		}
-		values.Set("tag_del", strconv.FormatInt(p.Tags[i].ID, 10))
+		values.Set("tag_del", strconv.FormatInt(id, 10))
 	}
 	_, err = a.editValues(r, values)
 	return empty{}, err
@@ -173,17 +171,17 @@ func (a *API) oneTag(r request, byID, byName string) (url.Values, error) {
 	return url.Values{"img": {strconv.FormatInt(img, 10)}, name: {tag}}, nil
 }
 
-// writable returns a photo that the visitor may change.
-func (a *API) writable(r request, img string) (gallery.Photo, error) {
+// writable says whether the visitor may change a photo.
+func (a *API) writable(r request, img string) error {
 	id, err := strconv.ParseInt(img, 10, 64)
 	if err != nil {
-		return gallery.Photo{}, gallery.InputError{Message: "img must be the number of one"}
+		return gallery.InputError{Message: "img must be the number of one"}
 	}
 	p, err := a.Desk.Photo(r.Context(), r.v, id)
 	if err == nil && !gallery.MayWrite(r.v, p) {
 		err = gallery.ErrForbidden
 	}
-	return p, err
+	return err
 }
 
 type uploadBody struct {

@@ -66,7 +66,7 @@ type wanted struct {
 func (a *API) serveImage(w http.ResponseWriter, r *http.Request, out answer.Writer, want wanted) {
 	h := w.Header()
 	h.Set("Vary", "Cookie")
-	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
 	if want.err != nil {
 		out.Fail(w, r, want.err)
 		return
@@ -123,6 +123,12 @@ func (a *API) serveRendition(w http.ResponseWriter, r *http.Request, photo galle
 		return err
 	}
 	defer rd.Close()
+	// A turned picture is as old as it was: only its ETag tells versions apart.
+	r.Header.Del("If-Modified-Since")
+	r.Header.Del("If-Unmodified-Since")
+	if since := r.Header.Get("If-Range"); since != "" && !strings.HasPrefix(since, `"`) {
+		r.Header.Del("Range") // all of it, as if the time had not matched
+	}
 	w.Header().Set("Content-Type", "image/jpeg")
 	http.ServeContent(w, r, "", photo.Added, rd.ReadSeeker) // the file itself: the kernel sends it
 	return nil

@@ -38,6 +38,7 @@ type rig struct {
 	postgres.Photos
 
 	site    *site.Site
+	flaky   *flaky // between the site and its database
 	handler http.Handler
 	sql     *pgx.Conn
 	files   originals.Store
@@ -105,7 +106,8 @@ func newRig(tb testing.TB, change ...func(*site.Config)) *rig {
 	}
 	tb.Cleanup(func() { _ = b.sql.Close(tb.Context()) })
 	log := slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	if b.site, err = site.New(cfg, b.Photos, log); err != nil {
+	b.flaky = &flaky{Photos: b.Photos}
+	if b.site, err = site.New(cfg, b.flaky, log); err != nil {
 		tb.Fatal(err)
 	}
 	if b.files, err = originals.New(cfg.Originals); err != nil {

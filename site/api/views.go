@@ -55,8 +55,8 @@ func NewViews(store gallery.Views, keep time.Duration, salt []byte, log *slog.Lo
 // Stats returns how many views were stored and how many were dropped since the start.
 func (v *Views) Stats() (stored, dropped int64) { return v.stored.Load(), v.dropped.Load() }
 
-// add notes a view; it never waits.
-func (v *Views) add(photo int64, edge int, client netip.Addr, at time.Time) {
+// Add notes a view; it never waits.
+func (v *Views) Add(photo int64, edge int, client netip.Addr, at time.Time) {
 	if v.Spare != nil && v.Spare() {
 		v.dropped.Add(1)
 		return
@@ -149,5 +149,5 @@ func (a *API) seen(r *http.Request, photo int64, edge int) {
 	if part := r.Header.Get("Range"); part != "" && !strings.HasPrefix(part, "bytes=0-") {
 		return
 	}
-	a.Views.add(photo, edge, a.Client(r), time.Now())
+	a.Views.Add(photo, edge, a.Client(r), time.Now())
 }

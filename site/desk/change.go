@@ -57,6 +57,20 @@ func (d *Desk) Delete(ctx context.Context, v gallery.Visitor, ids []int64, delet
 	return d.Edit(ctx, v, gallery.EditRequest{IDs: ids, Deleted: &deleted})
 }
 
+// TagID is the number of a tag by its name, as it is now; 0 when there is none. It
+// is for changes that name a tag: whether it may be used is judged by them.
+func (d *Desk) TagID(ctx context.Context, v gallery.Visitor, name string) (id int64, err error) {
+	err = change(ctx, func(ctx context.Context) error {
+		t, err := d.Store.Tag(ctx, 0, name, v.Asking(time.Now().UTC()))
+		if errors.Is(err, gallery.ErrNotFound) {
+			return nil
+		}
+		id = t.ID
+		return err
+	})
+	return id, err
+}
+
 // reread reads what the files say about themselves, before anything is locked.
 func (d *Desk) reread(ctx context.Context, v gallery.Visitor, r *gallery.EditRequest) error {
 	if len(r.IDs) > maxReread {

@@ -22,9 +22,10 @@ const changeFor = 10 * time.Second
 
 // Store is what changes are made in; looks go through the gate's memory.
 type Store interface {
-	// Share and Unshare are those of [gallery.Keys].
+	// Share, Unshare and Tag are those of [gallery.Keys].
 	Share(ctx context.Context, tag int64, ask gallery.Asking, decide func(gallery.TagFacts) (gallery.Code, error)) (gallery.Code, error)
 	Unshare(ctx context.Context, code string, ask gallery.Asking, decide func(gallery.TagFacts, gallery.Code) error) error
+	Tag(ctx context.Context, id int64, name string, ask gallery.Asking) (gallery.TagFacts, error)
 	// Edit is that of [gallery.Photos].
 	Edit(ctx context.Context, e gallery.Edit, decide func(gallery.EditFacts) ([]gallery.Plan, error)) ([]gallery.Photo, error)
 }

@@ -75,7 +75,8 @@ func (d *Desk) restrict(v gallery.Visitor, f *gallery.Filter) error {
 	if f.Deleted || f.New != nil {
 		f.Tags = v.Writable()
 	}
-	return nil
+	_, _, err := f.Span()
+	return err
 }
 
 // Groups counts the photos that the visitor may see by something: Grouping.Tags is
