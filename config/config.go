@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"keepwatch/alerting/pagerduty"
+	"keepwatch/alerting/webhook"
 	"keepwatch/oncall"
 	"keepwatch/postgres"
 	"keepwatch/reports"
@@ -52,6 +53,8 @@ type File struct {
 	PagerDuty *pagerduty.Config `yaml:"pagerduty"`
 	// Fallback is what fires when PagerDuty does not accept a page in time.
 	Fallback Fallback `yaml:"fallback"`
+	// Deadman is an outside watch over Keepwatch itself. Left out, nobody notices when Keepwatch dies.
+	Deadman *webhook.Deadman `yaml:"deadman"`
 	// NewRelic is what New Relic is told. Left out, nothing, unless NEW_RELIC_LICENSE_KEY is in the environment.
 	NewRelic *telemetry.Config `yaml:"newrelic"`
 	// Reports says how weeks are counted and to whom Monday's report goes.

@@ -66,6 +66,7 @@ type daemon struct {
 	figures   *figures
 	backlog   *backlog
 	covers    *covers
+	auditor   *auditor
 
 	site   *site.Site
 	siteLn net.Listener
@@ -120,7 +121,7 @@ func newDaemon(ctx context.Context, o daemonOptions) (d *daemon, err error) {
 	if d.own, err = newOwnProbes(o.file, d.siteLn != nil); err != nil {
 		return d, err
 	}
-	if err := d.makeSite(); err != nil {
+	if err := d.makeSite(); err != nil { //nolint:contextcheck // nothing is asked yet: settings are read
 		return d, err
 	}
 	if o.roles.watch {
@@ -181,6 +182,7 @@ func (d *daemon) makeWatch(ctx context.Context) (err error) {
 	d.runner = &probe.Runner{Sink: d.metrics.Sink(d.recent), Log: d.log}
 	d.engine.Again = d.runner.LookAgain
 	store := postgres.Reports{DB: db}
+	d.auditor = &auditor{leads: d.leader.Leads, problems: d.audited, deadman: d.deadman, log: d.log}
 	d.figures = &figures{store: store, settings: d.reportSettings, tell: d.metrics.SLO, log: d.log}
 	d.writer = &reports.Writer{Store: store, Settings: d.reportSettings, Senders: d.senders(), Log: d.log}
 	if d.console != nil {
@@ -247,7 +249,7 @@ func (d *daemon) run(ctx context.Context) error {
 		keepers = append(keepers,
 			part{"failover", d.failover.Run}, part{"recorder", d.recorder.Run}, part{"leader", d.leader.Run})
 		producers = append(producers,
-			part{"prober", d.probe}, part{"figures", d.figures.Run}, part{"backlog", d.backlog.Run}, part{"covers", d.covers.Run}, part{"reload", d.watchReload})
+			part{"prober", d.probe}, part{"figures", d.figures.Run}, part{"backlog", d.backlog.Run}, part{"covers", d.covers.Run}, part{"auditor", d.auditor.Run}, part{"reload", d.watchReload})
 	}
 	if d.console != nil {
 		producers = append(producers, part{"console", func(ctx context.Context) error { return d.console.Run(ctx, d.consoleLn) }})

@@ -29,6 +29,9 @@ func (d *daemon) Health(context.Context) []web.Line {
 			Text: fmt.Sprintf("the reload at %s was refused, the old configuration stays in force: %s", st.at.UTC().Format(time.RFC3339), firstLine(st.err)),
 		})
 	}
+	if text := d.auditor.trouble(); text != "" {
+		lines = append(lines, web.Line{Name: "dead-man's switch", Level: web.Amber, Text: text})
+	}
 	if n := len(d.present.Load().Warnings); n > 0 {
 		lines = append(lines, web.Line{Name: "config", Level: web.OK, Text: fmt.Sprintf("%d warnings; keepwatch validate prints them", n)})
 	}
@@ -95,6 +98,16 @@ func (d *daemon) pagingLine(now time.Time) web.Line {
 		}
 		return web.Line{Name: "paging", Level: web.OK, Text: "stand-by: another daemon leads"}
 	}
+	problems := d.pagingProblems(now)
+	if len(problems) > 0 {
+		return web.Line{Name: "paging", Level: web.Red, Text: strings.Join(problems, "; ")}
+	}
+	st := d.deliverer.Stats()
+	return web.Line{Name: "paging", Level: web.OK, Text: fmt.Sprintf("leading; %d pages accepted, %d attempts repeated, %d fallbacks", st.Accepted, st.Retried, st.Fallbacks)}
+}
+
+// pagingProblems says what keeps pages from being sent in time.
+func (d *daemon) pagingProblems(now time.Time) []string {
 	problems := append(d.engine.Overdue(now), d.deliverer.Problems(now)...)
 	if st := d.failover.State(); st.Mode == alerting.OnMemory {
 		problems = append(problems, "neither the database nor the spool takes pages; they are sent from memory and would not survive a restart: free disk space under data_dir")
@@ -108,11 +121,25 @@ func (d *daemon) pagingLine(now time.Time) web.Line {
 	if r := d.routing(d.present.Load()); r.Channel == "" && len(r.Fallback) == 0 && d.somebodyExpectsPages() {
 		problems = append(problems, "nobody can be paged: set pagerduty.routing_key or a fallback channel")
 	}
-	if len(problems) > 0 {
-		return web.Line{Name: "paging", Level: web.Red, Text: strings.Join(problems, "; ")}
+	return problems
+}
+
+// audited is what must be well for the dead-man's switch to be told so.
+func (d *daemon) audited(now time.Time) []string {
+	problems := d.pagingProblems(now)
+	if blind := d.engine.Snapshot().Blind; len(blind) > 0 {
+		problems = append(problems, blind[0].Summary)
 	}
-	st := d.deliverer.Stats()
-	return web.Line{Name: "paging", Level: web.OK, Text: fmt.Sprintf("leading; %d pages accepted, %d attempts repeated, %d fallbacks", st.Accepted, st.Retried, st.Fallbacks)}
+	return problems
+}
+
+// deadman returns how the outside is told that all is well; nil when nobody is.
+func (d *daemon) deadman() (ping func(context.Context) error, every time.Duration) {
+	cfg := d.present.Load().Deadman
+	if cfg == nil {
+		return nil, 0
+	}
+	return cfg.Ping, cfg.Every
 }
 
 // somebodyExpectsPages reports whether any service names an escalation.

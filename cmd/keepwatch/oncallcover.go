@@ -93,10 +93,11 @@ func addBy(cmd *cobra.Command, by *string) {
 func (v *coverFlags) read(f *config.File) (oncall.Cover, error) {
 	zone := f.Rotations[v.rotation].TimeZone
 	made := oncall.Cover{Rotation: v.rotation, Person: v.person, By: v.by, Reason: v.reason, Created: time.Now().UTC()}
-	if v.person == "nobody" {
-		made.Person = ""
-	} else if v.person == "" {
+	switch v.person {
+	case "":
 		return made, errors.New("say who is to be on call (--person KEY, or --person nobody)")
+	case "nobody":
+		made.Person = ""
 	}
 	var err error
 	if made.From, err = parseInstant(v.from, zone); err != nil {

@@ -17,7 +17,7 @@ import (
 
 // withArchive opens the database and the originals of the site.
 func (c *cli) withArchive(ctx context.Context, f *config.File, use func(postgres.Photos, originals.Store) error) error {
-	store, err := originals.New(f.Site.Originals)
+	store, err := originals.New(f.Site.Originals) //nolint:contextcheck // nothing is asked yet: settings are read
 	if err != nil {
 		return fmt.Errorf("site.originals: %w", err)
 	}
