@@ -25,7 +25,7 @@ func (c *cli) withArchive(ctx context.Context, f *config.File, use func(postgres
 }
 
 func (c *cli) siteImport() *cobra.Command {
-	var dry, skip bool
+	var dry, skip, exif bool
 	cmd := &cobra.Command{
 		Use: "import DIR", Short: "Bring in the pictures of the old site, with their numbers", Args: cobra.ExactArgs(1),
 		Long: `Bring in the pictures of the old site: DIR/<id mod 10>/<(id/10) mod 10>/<id>.jpg with
@@ -37,8 +37,10 @@ Nothing is stored when a table has a mistake. Importing twice is importing once.
 				return err
 			}
 			in := archive.Import{
-				Dir: args[0], SkipBroken: skip, DryRun: dry,
-				EXIF: intake.ReadEXIF, Progress: c.progress(),
+				Dir: args[0], SkipBroken: skip, DryRun: dry, Progress: c.progress(),
+			}
+			if exif {
+				in.EXIF = intake.ReadEXIF
 			}
 			if dry {
 				return c.runImport(cmd.Context(), in)
@@ -51,6 +53,7 @@ Nothing is stored when a table has a mistake. Importing twice is importing once.
 	}
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "check everything and store nothing")
 	cmd.Flags().BoolVar(&skip, "skip-broken", false, "leave out pictures that are missing or broken, and name them")
+	cmd.Flags().BoolVar(&exif, "exif", false, "take what the table leaves empty from the picture's own EXIF")
 	return cmd
 }
 
