@@ -35,6 +35,11 @@ const faults = `(() => {
 	for (const e of document.querySelectorAll("[aria-labelledby], [aria-describedby]"))
 		for (const id of [e.getAttribute("aria-labelledby"), e.getAttribute("aria-describedby")].join(" ").split(" "))
 			if (id && !document.getElementById(id)) out.push("points at no " + id);
+	for (const e of document.querySelectorAll(".print img")) { // as large as the window allows, and not larger
+		if (e.offsetWidth < innerWidth * .4 && e.offsetHeight < innerHeight * .4) out.push("a picture of " + e.offsetWidth + " x " + e.offsetHeight);
+		if (e.offsetHeight > innerHeight || e.offsetWidth > innerWidth) out.push("a picture larger than the window");
+		if (Math.abs(e.offsetWidth / e.offsetHeight - e.naturalWidth / e.naturalHeight) > .02 && e.complete && e.naturalWidth) out.push("a distorted picture");
+	}
 	if (!document.documentElement.lang) out.push("no language");
 	if (!document.querySelector("main")) out.push("no main");
 	for (const e of document.querySelectorAll(".bar a, button, select, input:not([type=checkbox]):not([type=radio]):not([type=hidden]):not(.unseen)")) {
