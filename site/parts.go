@@ -69,7 +69,7 @@ func (s *Site) watch(ctx context.Context) error {
 	for ctx.Err() == nil {
 		err := s.store.Watch(ctx, s.gate.Forget)
 		if ctx.Err() != nil {
-			return nil
+			break // told to end
 		}
 		s.log.Debug("changes not heard", "err", err)
 		again := time.NewTimer(watchAgain + rand.N(watchAgain))

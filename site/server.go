@@ -163,6 +163,7 @@ func (s *Site) Serve(ctx context.Context, ln net.Listener) error {
 		_ = ln.Close()
 		return err
 	}
+	s.recoverUploads(ctx)
 	server := guard.Server(s.Handler(), s.log)
 	s.log.Info("site listens", "address", ln.Addr().String())
 	background, stop := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx while draining

@@ -77,21 +77,21 @@ var answers = []Answer{ //nolint:gochecknoglobals // a constant table
 	{originals.ErrSlow, http.StatusServiceUnavailable, "slow"},
 }
 
-// Told is an error that brings its own sentence for the visitor.
-type Told struct {
+// ToldError is an error that brings its own sentence for the visitor.
+type ToldError struct {
 	Err  error // decides the status
 	Text string
 }
 
 // Error is the sentence.
-func (t Told) Error() string { return t.Text }
+func (t ToldError) Error() string { return t.Text }
 
 // Unwrap returns what decides the status.
-func (t Told) Unwrap() error { return t.Err }
+func (t ToldError) Unwrap() error { return t.Err }
 
 // Explain turns an error into what a visitor may see.
 func Explain(err error) Answer {
-	if told, ok := errors.AsType[Told](err); ok {
+	if told, ok := errors.AsType[ToldError](err); ok {
 		a := Explain(told.Err)
 		a.Err = told
 		return a

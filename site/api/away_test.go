@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +19,7 @@ import (
 
 	"keepwatch/site/api"
 	"keepwatch/site/gallery"
+	"keepwatch/site/originals"
 )
 
 // While the database is away known visitors see what they saw, writes answer 503
@@ -197,5 +200,53 @@ func TestWhatCountsAsAView(t *testing.T) {
 	}
 	if n := b.number("SELECT count(*) FROM photo_view WHERE photo_id = $1 AND length(client) = 16", photo); n != 6 {
 		t.Errorf("%d views are stored, want 6", n)
+	}
+}
+
+// A process that was killed between file and row is cleaned up when it starts again.
+func TestKilledUploadIsCleanedUp(t *testing.T) {
+	t.Parallel()
+	b := newRig(t)
+	name, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := draw(32, 32, 77)
+	content, _, err := originals.Content(bytes.NewReader(data))
+	if err == nil {
+		err = b.files.Put(t.Context(), content, bytes.NewReader(data))
+	}
+	if err == nil {
+		err = b.Intend(t.Context(), content, name+" 127.0.0.1:8080", time.Now().UTC())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- b.site.Serve(ctx, ln) }()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+ln.Addr().String()+"/healthz", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultTransport.RoundTrip(r) // answered when it has begun
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	stop()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	if o, err := b.files.Open(t.Context(), content); !errors.Is(err, originals.ErrNotFound) {
+		_ = o.Close()
+		t.Errorf("the file is still there: %v", err)
+	}
+	if n := b.number("SELECT count(*) FROM upload_intent"); n != 0 {
+		t.Errorf("%d intents are left", n)
 	}
 }

@@ -172,7 +172,7 @@ func (a *API) browseDetails(r request, q *query) (any, error) {
 	if q.err != nil {
 		return nil, q.err
 	}
-	title := ""
+	var title string
 	switch {
 	case f.Day != "":
 		title = longDay(f.Day)

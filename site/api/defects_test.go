@@ -104,7 +104,7 @@ func TestK1Escalation(t *testing.T) {
 		"nobody": "", "reader": b.token("readonly", gallery.Read), "writer elsewhere": b.token("else", gallery.Write),
 	} {
 		for level := 1; level <= 3; level++ {
-			w := b.post("/servlet/token", tokens, url.Values{"new": {"1"}, "tag": {fmt.Sprint(tag)}, "lvl": {fmt.Sprint(level)}})
+			w := b.post("/servlet/token", tokens, url.Values{"new": {"1"}, "tag": {strconv.FormatInt(tag, 10)}, "lvl": {strconv.Itoa(level)}})
 			if w.Code != 403 {
 				t.Errorf("%s made a code at level %d: %d %s", kind, level, w.Code, w.Body)
 			}
@@ -112,17 +112,17 @@ func TestK1Escalation(t *testing.T) {
 		if w := b.ask(deleteOld(b.code("readonly", gallery.Read, 1)), tokens); w.Code != 403 {
 			t.Errorf("%s deleted a code: %d", kind, w.Code)
 		}
-		if w := b.post("/rest/tag/add", tokens, url.Values{"img": {fmt.Sprint(theirs)}, "tag": {"else"}}); w.Code != 403 {
+		if w := b.post("/rest/tag/add", tokens, url.Values{"img": {strconv.FormatInt(theirs, 10)}, "tag": {"else"}}); w.Code != 403 {
 			t.Errorf("%s tagged a photo of others: %d", kind, w.Code)
 		}
 	}
 	// A free tag on a photo of one's own does not open what others put there.
 	writer := b.token("else", gallery.Write)
 	own := b.photo([]string{"else"})
-	if w := b.post("/rest/edit", writer, url.Values{"img": {fmt.Sprint(own)}, "tag": {fmt.Sprint(tag)}}); w.Code != 200 {
+	if w := b.post("/rest/edit", writer, url.Values{"img": {strconv.FormatInt(own, 10)}, "tag": {strconv.FormatInt(tag, 10)}}); w.Code != 200 {
 		t.Fatalf("using a free tag: %d %s", w.Code, w.Body)
 	}
-	if w := b.post("/servlet/token", writer, url.Values{"new": {"1"}, "tag": {fmt.Sprint(tag)}, "lvl": {"1"}}); w.Code != 403 {
+	if w := b.post("/servlet/token", writer, url.Values{"new": {"1"}, "tag": {strconv.FormatInt(tag, 10)}, "lvl": {"1"}}); w.Code != 403 {
 		t.Errorf("a code for a tag that is on photos of others too: %d %s, want 403", w.Code, w.Body)
 	}
 	if w := b.get(fmt.Sprintf("/img/192/%d.jpg", theirs), writer); w.Code != 403 {
@@ -140,7 +140,7 @@ func TestA6Injection(t *testing.T) {
 		t.Errorf("an upload to a tag of others: %d %s", w.Code, w.Body)
 	}
 	photo := b.photo([]string{"mine"})
-	if w := b.post("/rest/edit", mine, url.Values{"img": {fmt.Sprint(photo)}, "tag": {fmt.Sprint(b.tagID("theirs"))}, "cap": {"x"}}); w.Code != 403 {
+	if w := b.post("/rest/edit", mine, url.Values{"img": {strconv.FormatInt(photo, 10)}, "tag": {strconv.FormatInt(b.tagID("theirs"), 10)}, "cap": {"x"}}); w.Code != 403 {
 		t.Errorf("tagging into an album of others: %d, want 403", w.Code)
 	}
 	if n := b.number("SELECT length(caption) FROM photo WHERE id = $1", photo); n != 0 {
@@ -162,7 +162,7 @@ func TestDeletedPicturesAreGone(t *testing.T) {
 		t.Fatalf("before: %d", w.Code)
 	}
 	etag := b.get(path, reader).Header().Get("ETag")
-	b.post("/rest/edit", writer, url.Values{"img": {fmt.Sprint(photo)}, "del": {"true"}})
+	b.post("/rest/edit", writer, url.Values{"img": {strconv.FormatInt(photo, 10)}, "del": {"true"}})
 	for kind, want := range map[string]int{reader: 403, writer: 200, "": 403} {
 		for _, p := range []string{path, fmt.Sprintf("/img/0/%d.jpg", photo), fmt.Sprintf("/rest/edit?img=%d", photo)} {
 			if w := b.get(p, kind); w.Code != want {
@@ -200,8 +200,8 @@ func TestLastWritableTagStays(t *testing.T) {
 	writer := b.token("mine", gallery.Write)
 	photo := b.photo([]string{"mine", "other"})
 	b.token("other", gallery.Write)
-	for _, form := range []url.Values{{"tag_del": {fmt.Sprint(b.tagID("mine"))}}, {"tag_del": {fmt.Sprint(b.tagID("mine"))}, "tag_fre": {"brand new"}}} {
-		form.Set("img", fmt.Sprint(photo))
+	for _, form := range []url.Values{{"tag_del": {strconv.FormatInt(b.tagID("mine"), 10)}}, {"tag_del": {strconv.FormatInt(b.tagID("mine"), 10)}, "tag_fre": {"brand new"}}} {
+		form.Set("img", strconv.FormatInt(photo, 10))
 		if w := b.post("/rest/edit", writer, form); w.Code != 403 {
 			t.Errorf("%v: %d %s, want 403", form, w.Code, w.Body)
 		}
@@ -278,7 +278,7 @@ func TestTextInAndOut(t *testing.T) {
 	writer := b.token("mine", gallery.Write)
 	photo := b.photo([]string{"mine"})
 	for _, text := range []string{`</script><img src=x onerror=alert(1)>`, `'; DROP TABLE photo; --`, `\" OR 1=1`, "Ünïcödé 🦉", "${jndi:x}", "null"} {
-		w := b.post("/rest/edit", writer, url.Values{"img": {fmt.Sprint(photo)}, "cap": {text}, "tit": {text}})
+		w := b.post("/rest/edit", writer, url.Values{"img": {strconv.FormatInt(photo, 10)}, "cap": {text}, "tit": {text}})
 		if w.Code != 200 {
 			t.Fatalf("%q: %d %s", text, w.Code, w.Body)
 		}
@@ -300,7 +300,7 @@ func TestTurnedPicturesAreNew(t *testing.T) {
 	photo := b.photo([]string{"mine"})
 	path := fmt.Sprintf("/img/192/%d.jpg", photo)
 	before := b.get(path, writer)
-	b.post("/rest/edit", writer, url.Values{"img": {fmt.Sprint(photo)}, "rot": {"90"}})
+	b.post("/rest/edit", writer, url.Values{"img": {strconv.FormatInt(photo, 10)}, "rot": {"90"}})
 	for name, header := range map[string][]string{
 		"ETag": {"If-None-Match", before.Header().Get("ETag")}, "time": {"If-Modified-Since", before.Header().Get("Last-Modified")},
 	} {

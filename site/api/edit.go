@@ -225,7 +225,7 @@ func told(report intake.Report, err error) error {
 	}
 	for _, f := range report.Results {
 		if f.State == intake.Refused && f.Why != "" {
-			return answer.Told{Err: err, Text: f.Why}
+			return answer.ToldError{Err: err, Text: f.Why}
 		}
 	}
 	return err

@@ -156,12 +156,15 @@ func nobodyMay(holder, situation) int    { return http.StatusForbidden }
 func adding(tag string) func(holder, situation) int {
 	return func(h holder, s situation) int { return or403(s.tag(h, tag)) }
 }
+
 func removing(tag string) func(holder, situation) int {
 	return func(h holder, s situation) int { return or403(s.untag(h, tag)) }
 }
+
 func uploadingTo(tags ...string) func(holder, situation) int {
 	return func(h holder, _ situation) int { return or403(upload(h, tags...)) }
 }
+
 func sharing(tag string, level int) func(holder, situation) int {
 	return func(h holder, _ situation) int { return or403(share(h, tag, level)) }
 }

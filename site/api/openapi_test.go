@@ -10,6 +10,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -128,7 +129,7 @@ func (s *spec) check(tb testing.TB, r *http.Request, w *httptest.ResponseRecorde
 		tb.Errorf("%s is not described", where)
 		return
 	}
-	answer, ok := op.Responses[fmt.Sprint(w.Code)]
+	answer, ok := op.Responses[strconv.Itoa(w.Code)]
 	if !ok && w.Code >= 400 {
 		answer, ok = op.Responses["default"]
 	}
@@ -323,9 +324,8 @@ func TestCheckerSaysNo(t *testing.T) {
 func TestEditIsDescribed(t *testing.T) {
 	t.Parallel()
 	props := loadSpec(t).Components.Schemas["Edit"].Properties
-	of := reflect.TypeOf(api.EditV1{})
-	for i := range of.NumField() {
-		name := of.Field(i).Tag.Get("json")
+	for field := range reflect.TypeFor[api.EditV1]().Fields() {
+		name := field.Tag.Get("json")
 		if props[name] == nil {
 			t.Errorf("%s is not described", name)
 		}

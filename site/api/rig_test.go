@@ -239,12 +239,12 @@ func (b *rig) get(path, tokens string, header ...string) *httptest.ResponseRecor
 	return b.ask(httptest.NewRequest(http.MethodGet, path, nil), tokens, header...)
 }
 
-func (b *rig) post(path, tokens string, form url.Values, header ...string) *httptest.ResponseRecorder {
-	return b.ask(formRequest(path, form), tokens, header...)
+func (b *rig) post(path, tokens string, form url.Values) *httptest.ResponseRecorder {
+	return b.ask(formRequest(path, form), tokens)
 }
 
-func (b *rig) postJSON(path, tokens string, body any, header ...string) *httptest.ResponseRecorder {
-	return b.ask(jsonRequest(path, body), tokens, header...)
+func (b *rig) postJSON(path, tokens string, body any) *httptest.ResponseRecorder {
+	return b.ask(jsonRequest(path, body), tokens)
 }
 
 func formRequest(path string, form url.Values) *http.Request {

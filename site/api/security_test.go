@@ -251,7 +251,7 @@ func TestCachingProxy(t *testing.T) {
 	srv := httptest.NewServer(b.handler)
 	defer srv.Close()
 	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // nginx's workers may be another user
+	if err := os.Chmod(dir, 0o755); err != nil { // nginx's workers may be another user
 		t.Fatal(err)
 	}
 	addr := nginxtest.Start(t, nginxtest.Front{
@@ -357,7 +357,7 @@ func TestHeadersOfEveryRoute(t *testing.T) {
 	all := mutations(b, photo, b.tagID("mine"))
 	var out strings.Builder
 	for _, route := range (&api.API{}).Table() {
-		path := strings.NewReplacer("{rest...}", fmt.Sprintf("192/%d.jpg?v=%s", photo, version), "{id}", fmt.Sprint(photo), "{size}", "0").Replace(route.Path)
+		path := strings.NewReplacer("{rest...}", fmt.Sprintf("192/%d.jpg?v=%s", photo, version), "{id}", strconv.FormatInt(photo, 10), "{size}", "0").Replace(route.Path)
 		path = strings.ReplaceAll(path, fmt.Sprintf("places/%d", photo), "places/1")
 		query := map[string]string{
 			"/servlet/browserest": "?mode=r", "/servlet/searchrest": "?q=x", "/rest/edit": fmt.Sprintf("?img=%d", photo),
@@ -371,7 +371,7 @@ func TestHeadersOfEveryRoute(t *testing.T) {
 		w := httptest.NewRecorder()
 		b.handler.ServeHTTP(w, r)
 		fmt.Fprintf(&out, "%s %s: %d\n", route.Method, route.Path, w.Code)
-		writeHeader(&out, w.Header(), fmt.Sprint(photo))
+		writeHeader(&out, w.Header(), strconv.FormatInt(photo, 10))
 	}
 	for _, path := range []string{"/", "/api/v1/nothing", "/rest/nothing"} {
 		w := httptest.NewRecorder()
