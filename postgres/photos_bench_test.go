@@ -91,7 +91,7 @@ func BenchmarkPhotosBrowse(b *testing.B) {
 			{"a person", find(gallery.Filter{Person: 27, Limit: 100})},
 			{"here", find(gallery.Filter{Location: 43, Limit: 100})},
 			{"below", find(gallery.Filter{Below: 3, Limit: 100})},
-			{"search one word", find(gallery.Filter{Text: "thing4711", Order: gallery.Best, Limit: 100})},
+			{"search one word", find(gallery.Filter{Text: "thing4712", Order: gallery.Best, Limit: 100})},
 			{"search three words", find(gallery.Filter{Text: "title town7 name27", Order: gallery.Best, Limit: 100})},
 			{"new", func() (int, error) {
 				n, err := a.Count(ctx, gallery.Filter{Tags: who.tags, New: new(true)})
@@ -100,7 +100,7 @@ func BenchmarkPhotosBrowse(b *testing.B) {
 			{"access page", func() (int, error) { out, err := a.Tags(ctx, ask); return len(out), err }},
 			{"one tag", func() (int, error) { out, err := a.Tag(ctx, who.tags[0], "", ask); return int(out.All), err }},
 			{"hints", func() (int, error) {
-				out, err := a.Hints(ctx, gallery.HintRequest{Writable: who.tags, Photo: 50001})
+				out, err := a.Hints(ctx, gallery.HintRequest{Writable: who.tags, Photo: 50002})
 				return len(out.People), err
 			}},
 			{"one photo", func() (int, error) { _, err := a.Photo(ctx, 777); return 1, err }},

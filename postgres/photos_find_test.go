@@ -244,7 +244,7 @@ func (m model) randomFilter(rng *rand.Rand) gallery.Filter {
 		case 6:
 			f.New = new(rng.IntN(2) == 0)
 		case 7:
-			f.Text = someWords[rng.IntN(len(someWords))]
+			f.Text = []string{someWords[rng.IntN(len(someWords))], fmt.Sprint("Tag", rng.IntN(5)), "tag"}[rng.IntN(3)]
 		case 8:
 			f.Text = p.Caption + " " + p.Location.Name[:2]
 		}
@@ -332,7 +332,7 @@ func (a *album) compareGroups(m model, rng *rand.Rand) {
 			slices.Sort(got)
 			same(a.TB, fmt.Sprintf("groups %+v", g), m.groups(g), got)
 			if len(groups) > 1 {
-				g.Limit = len(groups) - 1
+				g.Limit = 1 + rng.IntN(len(groups)-1)
 				fewer, err := a.Groups(a.Context(), g)
 				if err != nil {
 					a.Fatal(err)
@@ -422,6 +422,14 @@ func TestPhotosSearchRank(t *testing.T) {
 	a.add("d", nil, mine)
 	got := a.pages(gallery.Filter{Tags: []int64{mine}, Text: "sunset", Order: gallery.Best}, 0)
 	same(t, "order", []int64{title, caption, file}, got)
+	// On one tag, by the name of another that the visitor holds.
+	a.grant("beach", gallery.Read)
+	beach := a.tagID("beach")
+	both := a.add("e", nil, mine, beach)
+	for text, want := range map[string][]int64{"beach": {both}, "elsewhere": {}} {
+		same(t, text, want, a.pages(gallery.Filter{Tags: []int64{mine, beach}, Tag: mine, Text: text}, 0))
+	}
+	same(t, "a tag that is not held", []int64{}, a.pages(gallery.Filter{Tags: []int64{mine}, Tag: mine, Text: "beach"}, 0))
 }
 
 // Row 18: text of people is never a statement. Each of these finds exactly nothing

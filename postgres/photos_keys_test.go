@@ -360,3 +360,34 @@ func TestRow20TokensAreHashes(t *testing.T) {
 		t.Errorf("%d columns of a token that nobody has looked at: may they hold a secret?", n)
 	}
 }
+
+// Row 11: a code that is unknown, expired, used up or deleted answers alike, and a
+// guess leaves nothing behind, so that guessing neither tells nor fills anything.
+func TestRow11WrongCodesAreAlike(t *testing.T) {
+	t.Parallel()
+	a := newAlbum(t)
+	v := a.visitor("mine")
+	mine := a.tagID("mine")
+	for _, c := range []gallery.Code{
+		{Code: "EXPIRED", Level: gallery.Read, Expires: siteNow.Add(-time.Hour)}, {Code: "NOW", Level: gallery.Read, Expires: siteNow},
+		{Code: "USED", Level: gallery.Read, Uses: 2, MaxUses: 2}, {Code: "DELETED", Level: gallery.Read},
+	} {
+		if _, err := a.share(v, mine, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := a.unshare(v, "DELETED"); err != nil {
+		t.Fatal(err)
+	}
+	sum := "SELECT (SELECT count(*) FROM access_token)::int + (SELECT sum(uses) FROM access_code)::int"
+	before := a.count(sum)
+	for _, code := range []string{"UNKNOWN", "EXPIRED", "NOW", "USED", "DELETED", "", "expired"} {
+		g, err := a.redeem(code, "guess "+code)
+		if err == nil || err.Error() != gallery.ErrCode.Error() || g.Token != nil {
+			t.Errorf("%q: %+v, %v; want exactly ErrCode", code, g, err)
+		}
+	}
+	if after := a.count(sum); after != before {
+		t.Errorf("guesses changed %d things", after-before)
+	}
+}
