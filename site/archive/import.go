@@ -296,21 +296,26 @@ func (i Import) storePhoto(ctx context.Context, root *os.Root, p row) (stored bo
 	}
 	photo := i.complete(ctx, p, f, head)
 	photo.Content, photo.Bytes = content, bytes
-	if err := i.intend(ctx, content); err != nil {
+	// Each photo under a name of its own: two may have the same content.
+	owner := i.owner + "-" + strconv.FormatInt(p.photo.ID, 10)
+	err = i.intend(ctx, content, owner)
+	if errors.Is(err, gallery.ErrBeingRemoved) {
 		return false, 0, err
 	}
 	now := time.Now().UTC()
 	if photo.Added.IsZero() {
 		photo.Added = now
 	}
-	err = i.Originals.Put(ctx, content, f)
+	if err == nil {
+		err = i.Originals.Put(ctx, content, f)
+	}
 	if err == nil {
 		stored, err = i.Store.ImportPhoto(ctx, gallery.ImportedPhoto{
-			Photo: photo, Tags: p.tags, People: p.people, Places: p.places, Owner: i.owner, Now: now,
+			Photo: photo, Tags: p.tags, People: p.people, Places: p.places, Owner: owner, Now: now,
 		})
 	}
 	if err != nil {
-		return false, 0, errors.Join(err, i.forget(ctx, content))
+		return false, 0, errors.Join(err, i.forget(ctx, content, owner))
 	}
 	return stored, bytes, nil
 }
@@ -334,9 +339,9 @@ func (i Import) complete(ctx context.Context, p row, f *os.File, head render.Hea
 }
 
 // intend announces the file; it waits while the same content is being removed.
-func (i Import) intend(ctx context.Context, content string) error {
+func (i Import) intend(ctx context.Context, content, owner string) error {
 	for try := 1; ; try++ {
-		err := i.Store.Intend(ctx, content, i.owner, time.Now().UTC())
+		err := i.Store.Intend(ctx, content, owner, time.Now().UTC())
 		if !errors.Is(err, gallery.ErrBeingRemoved) || try == removeTries {
 			return err
 		}
@@ -348,19 +353,19 @@ func (i Import) intend(ctx context.Context, content string) error {
 	}
 }
 
-// forget takes back an intent, and the file if nothing else names it. It has time of
+// forget takes back an intent, which may have been written also when that failed, and the file if nothing else names it. It has time of
 // its own: ctx may be over.
-func (i Import) forget(ctx context.Context, content string) error {
+func (i Import) forget(ctx context.Context, content, owner string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), forgetTime)
 	defer cancel()
-	orphan, err := i.Store.Forget(ctx, content, i.owner, time.Now().UTC())
+	orphan, err := i.Store.Forget(ctx, content, owner, time.Now().UTC())
 	if err != nil || !orphan {
 		return err
 	}
 	if err := i.Originals.Delete(ctx, content); err != nil {
 		return err
 	}
-	return i.Store.Removed(ctx, content, i.owner)
+	return i.Store.Removed(ctx, content, owner)
 }
 
 func (i Import) storeCodes(ctx context.Context, codes []codeRow, report *ImportReport) error {

@@ -388,6 +388,28 @@ func TestTableChangesMeanwhile(t *testing.T) {
 	}
 }
 
+// One picture under two numbers is one original and two photos.
+func TestSamePictureTwice(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	table := "id,tags\n"
+	for id := 1; id <= 8; id++ {
+		write(t, b.dir, fmt.Sprintf("%d/0/%d.jpg", id, id), picture(t, 1))
+		table += fmt.Sprintf("%d,a\n", id)
+	}
+	write(t, b.dir, "photos.csv", []byte(table))
+	if report, err := b.run(t); err != nil || report.Stored != 8 {
+		t.Errorf("got %+v, %v; want 8 stored", report, err)
+	}
+	if list, err := b.files.List(t.Context(), "", 10); err != nil || len(list) != 1 {
+		t.Errorf("%d originals, %v; want 1", len(list), err)
+	}
+	survey, err := b.db.Survey(t.Context(), gallery.Survey{StaleBefore: time.Now().Add(time.Hour)})
+	if err != nil || survey.Stale != 0 {
+		t.Errorf("%d notes of uploads were left, %v", survey.Stale, err)
+	}
+}
+
 func TestOccupied(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
