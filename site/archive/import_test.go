@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -395,7 +396,7 @@ func TestSamePictureTwice(t *testing.T) {
 	table := "id,tags\n"
 	for id := 1; id <= 8; id++ {
 		write(t, b.dir, fmt.Sprintf("%d/0/%d.jpg", id, id), picture(t, 1))
-		table += fmt.Sprintf("%d,a\n", id)
+		table += strconv.Itoa(id) + ",a\n"
 	}
 	write(t, b.dir, "photos.csv", []byte(table))
 	if report, err := b.run(t); err != nil || report.Stored != 8 {
