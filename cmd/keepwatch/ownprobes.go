@@ -20,6 +20,9 @@ import (
 // code for it, so visitors do not see them.
 const probeTag = "probe"
 
+// probeToken is how long a token of our own probes lives: longer than any journey.
+const probeToken = time.Hour
+
 // siteCode is the variable by which journeys know their code.
 const siteCode = "site.code"
 
@@ -115,7 +118,7 @@ func (o *ownProbes) storeOnce(ctx context.Context, site gallery.Founding, evenEm
 		return false
 	}
 	err = site.MakeCode(ctx, gallery.ImportedCode{
-		Tag: probeTag, Now: time.Now().UTC(), Code: gallery.Code{Code: o.code, Level: gallery.Write},
+		Tag: probeTag, Now: time.Now().UTC(), Code: gallery.Code{Code: o.code, Level: gallery.Write, TokenLife: probeToken},
 	})
 	if err != nil && !errors.Is(err, gallery.ErrTaken) {
 		return false

@@ -122,6 +122,9 @@ type Code struct {
 	Uses    int64
 	MaxUses int64     // 0: as often as people like
 	Expires time.Time // UTC; zero means never
+	// TokenLife is how long the tokens live that the code gives; 0 means for ever. It
+	// is kept in whole seconds, and not told again.
+	TokenLife time.Duration
 }
 
 // The errors of this package and of its stores. Adapters translate into them.
