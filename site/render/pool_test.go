@@ -305,3 +305,58 @@ func TestPanicAfterServing(t *testing.T) {
 		}
 	})
 }
+
+// slowly is a picture whose original takes a while to come.
+func slowly(name string, took time.Duration) Picture {
+	p := picture(name)
+	open := p.Open
+	p.Open = func(ctx context.Context) (io.ReadCloser, error) {
+		time.Sleep(took)
+		return open(ctx)
+	}
+	return p
+}
+
+// Reading does not count as waiting for a turn; but what nobody waits for any
+// more when it has been read is not rendered.
+func TestSlowOriginals(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, Options{Workers: 1, Wait: time.Second, Read: 3 * time.Second}, 100*time.Millisecond)
+		rd, err := d.Get(t.Context(), slowly("a", 2500*time.Millisecond), 1, Signed)
+		if got := body(t, rd, err); got != "a@1" {
+			t.Errorf("got %q", got)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if _, err := d.Get(ctx, slowly("b", time.Second), 1, Signed); !errors.Is(err, ErrBusy) {
+			t.Errorf("got %v, want ErrBusy", err)
+		}
+		time.Sleep(5 * time.Second)
+		if s := d.Stats(); s.Renders != 1 || s.Reading != 0 || s.Working != 0 {
+			t.Errorf("stats %+v, want one render: nobody waited for the other", s)
+		}
+	})
+}
+
+// What is made ahead of time long after a request does not hold on to it.
+func TestAheadHoldsNoRequest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, Options{Workers: 1}, 0)
+		d.engine.decode = func(context.Context, []byte, Header, int) (source, error) {
+			return source{w: 4000, h: 1, planes: split(image.NewGray(image.Rect(0, 0, 1, 1))).planes}, nil
+		}
+		d.Pause()
+		p := picture("a")
+		p.Admit = func() error { return nil }
+		rd, err := d.Get(t.Context(), p, 640, Signed)
+		body(t, rd, err)
+		synctest.Wait()
+		d.pool.mu.Lock()
+		defer d.pool.mu.Unlock()
+		if len(d.pool.ahead) != 1 || d.pool.ahead[0].picture.Admit != nil {
+			t.Errorf("ahead: %+v, want the master of the picture and no request", d.pool.ahead)
+		}
+	})
+}

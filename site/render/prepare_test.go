@@ -100,6 +100,26 @@ func TestVisitorJoinsPrepare(t *testing.T) {
 	})
 }
 
+// What a visitor's worker is making is not made a second time ahead of it.
+func TestPrepareLeavesOutWhatIsMade(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, Options{Workers: 2}, 100*time.Millisecond)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			rd, err := d.Get(t.Context(), picture("upload"), 192, Signed)
+			body(t, rd, err)
+		})
+		synctest.Wait()
+		d.Prepare(picture("upload"))
+		wg.Wait()
+		time.Sleep(time.Second)
+		if s := d.Stats(); s.Renders != 6 || s.Prepared != 5 {
+			t.Errorf("stats %+v, want 6 renders, 5 of them ahead", s)
+		}
+	})
+}
+
 func TestPauseAndBounds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

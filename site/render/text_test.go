@@ -147,6 +147,9 @@ func TestKeys(t *testing.T) {
 		}
 		seen[key] = name
 	}
+	if hash("ab", "c") == hash("a", "bc") {
+		t.Error("parts of a key run into each other")
+	}
 	same := map[string][2]string{
 		"orientation 0 and 1":       {base.Key(640), vary(func(p *Picture) { p.Orientation = 1 }).Key(640)},
 		"turned there and back":     {base.Key(640), vary(func(p *Picture) { p.Orientation, p.Rotation = 6, 90 }).Key(640)},
