@@ -70,7 +70,8 @@ func (c Clean) Run(ctx context.Context, now time.Time) (CleanReport, error) {
 	}
 	// A name of its own for each run: the notes of uploads under the name of a process
 	// that lives are not to be touched.
-	r := remover{Clean: c, owner: "clean-" + rand.Text(), now: now, start: time.Now(), report: CleanReport{Looked: dry.Looked}}
+	r := newRemover(c, now)
+	r.report.Looked = dry.Looked
 	err = errors.Join(r.purge(ctx), r.stale(ctx), r.orphans(ctx))
 	return r.report, err
 }
@@ -152,6 +153,11 @@ type remover struct {
 	now, start time.Time // now is the caller's, start the clock's
 	report     CleanReport
 	failed     error // of single files
+}
+
+// newRemover begins a clean-up under a name of its own.
+func newRemover(c Clean, now time.Time) *remover {
+	return &remover{Clean: c, owner: "clean-" + rand.Text(), now: now, start: time.Now()}
 }
 
 // stamp returns the instant of a mark, for the database and for us.

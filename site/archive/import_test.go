@@ -396,7 +396,7 @@ func TestSamePictureTwice(t *testing.T) {
 	table := "id,tags\n"
 	for id := 1; id <= 8; id++ {
 		write(t, b.dir, fmt.Sprintf("%d/0/%d.jpg", id, id), picture(t, 1))
-		table += strconv.Itoa(id) + ",a\n"
+		table += strconv.Itoa(id) + ",a\n" //nolint:perfsprint // eight times
 	}
 	write(t, b.dir, "photos.csv", []byte(table))
 	if report, err := b.run(t); err != nil || report.Stored != 8 {
