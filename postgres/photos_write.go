@@ -125,7 +125,16 @@ func (p Photos) Seed(ctx context.Context, s gallery.Seed) error {
 			if photo.Added.IsZero() {
 				photo.Added = s.Now
 			}
-			if _, err := insertPhoto(ctx, tx, sqlInsertPhoto, photo, tags, nil); err != nil {
+			people, err := findOrMakePeople(ctx, tx, photo.People)
+			if err != nil {
+				return err
+			}
+			if photo.Location.Name != "" {
+				if photo.Location.ID, err = makePlace(ctx, tx, gallery.RootLocation, photo.Location.Name); err != nil {
+					return err
+				}
+			}
+			if _, err := insertPhoto(ctx, tx, sqlInsertPhoto, photo, tags, values(people)); err != nil {
 				return err
 			}
 		}

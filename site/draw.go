@@ -4,6 +4,8 @@ import (
 	"image"
 	"image/color"
 	"math"
+
+	"keepwatch/site/gallery"
 )
 
 // The pictures of a new site are drawn, not shipped: the same every time, and
@@ -197,6 +199,9 @@ func scales(w, h int) *image.RGBA {
 type sample struct {
 	name, title, caption string
 	draw                 func(long, short int) *image.RGBA
+	place                string // invented, as the people are
+	people               []string
+	shot                 gallery.Shot
 }
 
 const (
@@ -209,26 +214,26 @@ func samples() []sample {
 		{"blue-hour.jpg", "Blue hour", "Seven ridges, and the light just gone.", wide(landscape{
 			seed: 3, top: paint(0x16224a), low: paint(0xf2a679), far: paint(0x6d7fb3), near: paint(0x0d1526), sun: paint(0xffd9a0),
 			sunX: 0.34, sunY: 0.47, sunSize: 0.045, layers: 7, rough: 0.13, firstRow: 0.5, lastY: 0.96,
-		})},
+		}), "Windmoor", []string{"Ada Example"}, gallery.Shot{Camera: "Keepwatch Pinhole", Aperture: "f/8.0", Shutter: "0.2 s (1/5)", Film: "ISO 200", FocalLength: "35.0mm"}},
 		{"still-lake.jpg", "Still lake", "Early, before the wind.", wide(landscape{
 			seed: 19, top: paint(0x5fa8d3), low: paint(0xf6e7cf), far: paint(0x8fb3c9), near: paint(0x23513f), sun: paint(0xfff3d6),
 			sunX: 0.72, sunY: 0.3, sunSize: 0.035, layers: 4, rough: 0.14, firstRow: 0.45, lastY: 0.56, lake: 0.6,
-		})},
+		}), "Windmoor", []string{"Grace Example", "Ada Example"}, gallery.Shot{Camera: "Keepwatch Pinhole", Aperture: "f/11.0", Shutter: "0.0167 s (1/60)", Film: "ISO 100", FocalLength: "28.0mm"}},
 		{"dunes.jpg", "Dunes", "Sand over sand.", wide(landscape{
 			seed: 42, top: paint(0x3a86b7), low: paint(0xf7dcae), far: paint(0xe9b872), near: paint(0x7a3b1d), sun: paint(0xfff7e0),
 			sunX: 0.2, sunY: 0.18, sunSize: 0.04, layers: 5, rough: 0.07, firstRow: 0.5, lastY: 0.9,
-		})},
+		}), "Saltholm", nil, gallery.Shot{Camera: "Keepwatch Pinhole", Aperture: "f/16.0", Shutter: "0.004 s (1/250)", Film: "ISO 100", FocalLength: "85.0mm"}},
 		{"night-watch.jpg", "Night watch", "Somebody is awake.", wide(landscape{
 			seed: 77, top: paint(0x050816), low: paint(0x27406b), far: paint(0x1c2f52), near: paint(0x04070d), sun: paint(0xe8eefc),
 			sunX: 0.66, sunY: 0.22, sunSize: 0.05, layers: 5, rough: 0.16, firstRow: 0.58, lastY: 0.95, stars: true,
-		})},
+		}), "Saltholm", []string{"Alan Example"}, gallery.Shot{Camera: "Keepwatch Pinhole", Aperture: "f/2.8", Shutter: "15 s", Film: "ISO 800", FocalLength: "24.0mm"}},
 		{"red-canyon.jpg", "Red canyon", "Taller than wide.", func(long, short int) *image.RGBA {
 			return landscape{
 				seed: 101, top: paint(0x74b3ce), low: paint(0xfbe3c0), far: paint(0xd98e6b), near: paint(0x4f1d1a), sun: paint(0xfff4dc),
 				sunX: 0.75, sunY: 0.16, sunSize: 0.03, layers: 8, rough: 0.16, firstRow: 0.36, lastY: 0.94,
 			}.draw(short, long)
-		}},
-		{"unknown-country.jpg", "Unknown country", "A map of nowhere.", contours},
-		{"waves.jpg", "Waves", "An old pattern, drawn again.", scales},
+		}, "Ochre Gap", []string{"Grace Example"}, gallery.Shot{Camera: "Keepwatch Pinhole", Aperture: "f/5.6", Shutter: "0.002 s (1/500)", Film: "ISO 200", FocalLength: "50.0mm"}},
+		{"unknown-country.jpg", "Unknown country", "A map of nowhere.", contours, "Ochre Gap", nil, gallery.Shot{}},
+		{"waves.jpg", "Waves", "An old pattern, drawn again.", scales, "", nil, gallery.Shot{}},
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 const (
 	sampleTag     = "samples"
+	sampleZone    = "Europe/Berlin"
 	sampleQuality = 90
 	warmEdge      = 640 // what the gallery shows first
 )
@@ -99,7 +100,12 @@ func (s *Site) drawSample(ctx context.Context, sample sample) (gallery.Photo, er
 	if err := s.originals.Put(ctx, content, bytes.NewReader(file.Bytes())); err != nil {
 		return gallery.Photo{}, fmt.Errorf("keep sample picture: %w", err)
 	}
+	var people []gallery.Person
+	for _, name := range sample.people {
+		people = append(people, gallery.PersonOf(name))
+	}
 	return gallery.Photo{
+		People: people, Location: gallery.Ref{Name: sample.place}, Shot: sample.shot, Zone: sampleZone,
 		Content: content, FileName: sample.name, Bytes: size, Width: img.Rect.Dx(), Height: img.Rect.Dy(),
 		Title: sample.title, Caption: sample.caption,
 	}, nil

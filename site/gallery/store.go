@@ -283,6 +283,14 @@ type Surveyed struct {
 	PurgeFiles, PurgeBytes int64
 }
 
+// Housekeeping forgets what piles up.
+type Housekeeping interface {
+	// PurgeTag is Purge of [Upkeep] for the photos that carry one tag, by name, and no other.
+	PurgeTag(ctx context.Context, tag string, before, now time.Time, owner string, limit int) (photos int64, contents []string, err error)
+	// DropTokens forgets tokens that ended before a time and returns how many.
+	DropTokens(ctx context.Context, before time.Time) (int64, error)
+}
+
 // Importer stores what another site knew, with its ids. Importing twice is importing once.
 type Importer interface {
 	// ImportPhoto stores a photo under its own id, with tags, people and places by
@@ -336,6 +344,8 @@ type Seed struct {
 	Tag    string
 	Level  Level
 	Code   string // normal form
+	// Photos may have People without ID and a Location without ID: they are made, the
+	// location right below the root.
 	Photos []Photo
 	// Owner is who wrote intents for the photos, see Uploads; "" wrote none.
 	Owner string
