@@ -23,7 +23,10 @@ type Config struct {
 	// Listen is the address the site answers on. Default: 127.0.0.1:8080. Example: 0.0.0.0:8080.
 	Listen string `yaml:"listen"`
 	// Originals is where the untouched pictures are kept: a directory, local or a mounted NFS or EFS
-	// path that all site processes share. Default: ./data/originals. Example: /mnt/photos/originals.
+	// path that all site processes share, or s3://bucket/prefix?region=eu-west-1 (add &endpoint=https://host for
+	// servers other than AWS). Credentials of S3 come from where the AWS tools look for them: AWS_ACCESS_KEY_ID and
+	// AWS_SECRET_ACCESS_KEY, shared files, or the role of the machine. Default: ./data/originals.
+	// Example: /mnt/photos/originals.
 	Originals string `yaml:"originals"`
 	// Cache is where rendered pictures are kept.
 	Cache render.Config `yaml:"cache"`
@@ -31,6 +34,9 @@ type Config struct {
 	Uploads intake.Config `yaml:"uploads"`
 	// Views is the log of who looked at which picture.
 	Views ViewsConfig `yaml:"views"`
+	// KeepDeleted is how long a deleted picture can be taken back before it is removed for good.
+	// Default: 30 days. Range: 1 day to 3650 days. Example: 90 days.
+	KeepDeleted *time.Duration `yaml:"keep_deleted"`
 	// PublicURL is the address people type. With https:// the login cookie is Secure and named
 	// __Host-token. Default: empty, which means plain HTTP. Example: https://photos.example.com.
 	PublicURL string `yaml:"public_url"`
@@ -111,6 +117,10 @@ func (c *Config) SetDefaults() {
 	if c.Challenge == "" {
 		c.Challenge = guard.Auto
 	}
+	if c.KeepDeleted == nil {
+		trash := defaultTrash
+		c.KeepDeleted = &trash
+	}
 	if c.StaleFor == nil {
 		stale := access.StaleFor
 		c.StaleFor = &stale
@@ -159,6 +169,9 @@ func (c *Config) validateGuard(report func(path, msg string)) {
 	}
 	if c.ProbeKey != "" && len(c.ProbeKey.Reveal()) < minKey {
 		report("probe_key", "is shorter than 16 characters; give a longer one, or leave it out to have one made")
+	}
+	if k := c.KeepDeleted; k != nil && (*k < day || *k > 3650*day) {
+		report("keep_deleted", "is "+k.String()+"; give 1 day to 3650 days")
 	}
 	if c.StaleFor != nil && (*c.StaleFor < 0 || *c.StaleFor > maxStale) {
 		report("stale_for", "is "+c.StaleFor.String()+"; give 0s to 1h")

@@ -34,6 +34,9 @@ const shutdownFor = 5 * time.Second
 type Site struct {
 	// Around wraps the handlers, for application monitoring; optional. Set it before Serve.
 	Around func(http.Handler) http.Handler
+	// ProbeTag is the tag of the pictures that our own probes bring; what they delete is soon
+	// removed for good. "" when there is none. Set it before Serve.
+	ProbeTag string
 
 	cfg       Config
 	secure    bool // the public address is https
@@ -164,7 +167,7 @@ func (s *Site) Serve(ctx context.Context, ln net.Listener) error {
 		return err
 	}
 	s.recoverUploads(ctx)
-	server := guard.Server(s.Handler(), s.log)
+	server := guard.Server(s.Handler(), s.log) //nolint:contextcheck // each request brings its own
 	s.log.Info("site listens", "address", ln.Addr().String())
 	background, stop := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx while draining
 	defer stop()
@@ -175,6 +178,7 @@ func (s *Site) Serve(ctx context.Context, ln net.Listener) error {
 	group.Go(func() error { return s.follow(background) })
 	group.Go(health.run)
 	group.Go(func() error { return s.watch(background) })
+	group.Go(func() error { return s.upkeep(background) })
 	if s.views != nil {
 		group.Go(func() error { return s.views.Run(background) })
 	}

@@ -19,6 +19,7 @@ type Store interface {
 	gallery.Uploads
 	gallery.Views
 	gallery.Upkeep
+	gallery.Housekeeping
 	gallery.Watcher
 	gallery.Founding
 }
