@@ -57,10 +57,10 @@ WITH used AS (
     WHERE code = @code
         AND (max_uses IS NULL OR uses < max_uses)
         AND (expires IS NULL OR expires > @now)
-    RETURNING id, tag_id, level
+    RETURNING id, tag_id, level, token_seconds
 ), made AS (
-    INSERT INTO access_token (hash, tag_id, level, code_id, created)
-    SELECT @hash, tag_id, level, id, @now
+    INSERT INTO access_token (hash, tag_id, level, code_id, created, expires)
+    SELECT @hash, tag_id, level, id, @now, @now::timestamptz + token_seconds * interval '1 second'
     FROM used
     RETURNING hash, tag_id, level, expires
 )
@@ -305,8 +305,8 @@ func (p Photos) Tags(ctx context.Context, ask gallery.Asking) ([]gallery.TagFact
 }
 
 const sqlAddCode = `
-INSERT INTO access_code (code, tag_id, level, uses, max_uses, created, expires)
-VALUES (@code, @tag, @level, @uses, @max_uses, @now, @expires)
+INSERT INTO access_code (code, tag_id, level, uses, max_uses, created, expires, token_seconds)
+VALUES (@code, @tag, @level, @uses, @max_uses, @now, @expires, @token_seconds)
 ON CONFLICT (code) DO NOTHING
 RETURNING id`
 
@@ -316,8 +316,14 @@ func addCode(ctx context.Context, tx pgx.Tx, c gallery.Code, now time.Time) (int
 	if c.MaxUses > 0 {
 		limit = &c.MaxUses
 	}
+	var life *int64
+	if c.TokenLife > 0 {
+		seconds := int64(max(c.TokenLife/time.Second, 1))
+		life = &seconds
+	}
 	ids, err := column[int64](ctx, tx, sqlAddCode, pgx.NamedArgs{
 		"code": c.Code, "tag": c.Tag, "level": c.Level, "uses": c.Uses, "max_uses": limit, "now": now.UTC(), "expires": stamp(c.Expires),
+		"token_seconds": life,
 	})
 	if err != nil {
 		return 0, fmt.Errorf("store a code: %w", err)

@@ -102,10 +102,46 @@ WHERE id = ANY(@ids)`
 
 // Purge implements [gallery.Upkeep].
 func (p Photos) Purge(ctx context.Context, before, now time.Time, owner string, limit int) (int64, []string, error) {
+	return p.purge(ctx, sqlPurgeable, pgx.NamedArgs{"before": before.UTC(), "limit": rowLimit(limit)}, owner, now)
+}
+
+const sqlPurgeableOfTag = `
+SELECT p.id, p.content AS name
+FROM tag AS t
+JOIN photo_tag AS x ON x.tag_id = t.id
+JOIN photo AS p ON p.id = x.photo_id
+WHERE t.name = @tag
+    AND p.deleted < @before
+    AND NOT EXISTS (SELECT FROM photo_tag AS y WHERE y.photo_id = p.id AND y.tag_id <> t.id)
+ORDER BY p.id
+LIMIT @limit
+FOR UPDATE OF p SKIP LOCKED`
+
+// PurgeTag is Purge for the deleted photos that carry one tag, by name, and no other.
+func (p Photos) PurgeTag(ctx context.Context, tag string, before, now time.Time, owner string, limit int) (int64, []string, error) {
+	args := pgx.NamedArgs{"tag": tag, "before": before.UTC(), "limit": rowLimit(limit)}
+	return p.purge(ctx, sqlPurgeableOfTag, args, owner, now)
+}
+
+const sqlDropTokens = `
+DELETE FROM access_token
+WHERE expires < @before`
+
+// DropTokens forgets tokens that ended before a time and returns how many.
+func (p Photos) DropTokens(ctx context.Context, before time.Time) (int64, error) {
+	tag, err := p.DB.pool.Exec(ctx, sqlDropTokens, pgx.NamedArgs{"before": before.UTC()})
+	if err != nil {
+		return 0, translate(fmt.Errorf("forget ended tokens: %w", err))
+	}
+	return tag.RowsAffected(), nil
+}
+
+// purge removes the photos that a statement finds, all in one transaction.
+func (p Photos) purge(ctx context.Context, sql string, args pgx.NamedArgs, owner string, now time.Time) (int64, []string, error) {
 	var photos int64
 	var orphans []string
 	err := p.again(ctx, func(tx pgx.Tx) error {
-		found, err := list[nameRow](ctx, tx, sqlPurgeable, pgx.NamedArgs{"before": before.UTC(), "limit": rowLimit(limit)})
+		found, err := list[nameRow](ctx, tx, sql, args)
 		if err != nil {
 			return fmt.Errorf("look for deleted photos: %w", err)
 		}
