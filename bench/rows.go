@@ -4,6 +4,8 @@ package main
 // with Base is a ratio of two benchmarks of one run.
 func rows() []row {
 	const whole1, whole5 = "BenchmarkWholeStore/1000", "BenchmarkWholeStore/5000"
+	const floodIn, floodOut = "BenchmarkWholeFlood/signed-in", "BenchmarkWholeFlood/strangers"
+	const courseOnly, courseBots = "BenchmarkWholeCourse/visitors", "BenchmarkWholeCourse/bots"
 	once := "1x"
 	return []row{
 		{What: "engine CPU a probe, no database", Pkg: "probe", Bench: "BenchmarkEngineCPU", Unit: "ratio", Goal: 1.3, Note: "bare loop, same requests", Time: "3x"},
@@ -34,6 +36,17 @@ func rows() []row {
 		{What: "its likeness to the picture (SSIM) at 640", Pkg: "site/render", Bench: "BenchmarkRender/planar/640", Base: "BenchmarkRender/ximage/640", Unit: "ssim", Goal: 1, More: true, Note: "std + x/image CatmullRom"},
 		{What: "render to 640 from the 1920 px master, ns", Pkg: "site/render", Bench: "BenchmarkRender/master/640", Unit: "ns/op", Goal: 75e6, Note: "75 ms"},
 		{What: "peak RSS of one 12 MP render, MiB", Pkg: "site/render", Bench: "BenchmarkRenderMemory", Unit: "rss-MiB", Goal: 96, Note: "absolute", Time: "3x"},
+		{What: "cached 100 KB picture, all guards on, req/s", Pkg: "bench", Bench: "BenchmarkWholeCached/100KB", Unit: "ratio", Goal: 0.6, More: true, Note: "nginx, the same file", Time: once},
+		{What: "cached 18 KB thumbnail, all guards on, req/s", Pkg: "bench", Bench: "BenchmarkWholeCached/18KB", Unit: "ratio", Goal: 0.4, More: true, Note: "nginx, the same file", Time: once},
+		{What: "cached req/s while 200 signed-in ask for uncached", Pkg: "bench", Bench: floodIn, Unit: "cached-req/s", Goal: 2000, More: true, Note: "absolute, 2 processors", Time: once},
+		{What: "p99 of cached, the same, ms", Pkg: "bench", Bench: floodIn, Unit: "p99-ms", Goal: 100, Note: "absolute", Time: once},
+		{What: "RSS of the site, the same, MiB", Pkg: "bench", Bench: floodIn, Unit: "rss-MiB", Goal: 150, Note: "absolute", Time: once},
+		{What: "cached req/s while 200 strangers ask", Pkg: "bench", Bench: floodOut, Unit: "cached-req/s", Goal: 2000, More: true, Note: "absolute, 2 processors", Time: once},
+		{What: "p99 of cached, the same, ms", Pkg: "bench", Bench: floodOut, Unit: "p99-ms", Goal: 100, Note: "absolute", Time: once},
+		{What: "course, 1,000 visitors, a minute: failed", Pkg: "bench", Bench: courseOnly, Unit: "failed", Goal: 0, Note: "requests of 10,000", Time: once},
+		{What: "course, p99, ms", Pkg: "bench", Bench: courseOnly, Unit: "p99-ms", Goal: 100, Note: "absolute", Time: once},
+		{What: "course with ten times as many bots: answered, %", Pkg: "bench", Bench: courseBots, Unit: "good-%", Goal: 99.9, More: true, Note: "visitors' requests", Time: once},
+		{What: "course with bots, p99, ms", Pkg: "bench", Bench: courseBots, Unit: "p99-ms", Goal: 250, Note: "absolute", Time: once},
 		{What: "start to probing and serving, warm database, ms", Pkg: "bench", Bench: "BenchmarkWholeStart", Unit: "warm-ms", Goal: 1000, Note: "absolute", Time: once},
 		{What: "start to probing and serving, cold (initdb), ms", Pkg: "bench", Bench: "BenchmarkWholeStart", Unit: "cold-ms", Goal: 3000, Note: "absolute", Time: once},
 	}
