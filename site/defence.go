@@ -74,9 +74,9 @@ func (s *Site) follow(ctx context.Context) error {
 		loaded := s.guard.Level() >= guard.Spare
 		switch {
 		case loaded && !paused:
-			s.render.Pause()
+			s.render.Pause() //nolint:contextcheck // what the renderer does is nobody's request
 		case paused && !loaded:
-			s.render.Resume()
+			s.render.Resume() //nolint:contextcheck // what the renderer does is nobody's request
 		}
 		paused = loaded
 	}

@@ -151,3 +151,27 @@ func TestBelieve(t *testing.T) {
 		})
 	}
 }
+
+// A crowd with tokens that nobody knows, whose questions hang, does not hold up
+// the visitors whose answers only have to be asked again.
+func TestGuessesDoNotHoldUpVisitors(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(1000, func(v int) bool { return v == 0 })
+		answer := func(context.Context) (int, error) { return 7, nil }
+		if _, err := m.get(t.Context(), "known", answer); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(freshFor)
+		hang := func(ctx context.Context) (int, error) { <-ctx.Done(); return 0, nil }
+		for i := range 100 {
+			go func() { _, _ = m.get(t.Context(), "guess "+strings.Repeat("x", i), hang) }() // ends by its deadline
+		}
+		synctest.Wait()
+		start := time.Now()
+		if v, err := m.get(t.Context(), "known", answer); v != 7 || err != nil || time.Since(start) != 0 {
+			t.Errorf("a known visitor got %d, %v after %v", v, err, time.Since(start))
+		}
+		time.Sleep(time.Minute)
+	})
+}

@@ -16,7 +16,7 @@ const (
 	freshFor   = 10 * time.Second // how long an answer of the store is taken as true without asking
 	retryAfter = time.Second      // how long a failed question is not repeated for what is still believed
 	askFor     = 2 * time.Second  // deadline of one question to the store
-	askAtOnce  = 8                // questions to the store at one time
+	askAtOnce  = 8                // questions of one kind to the store at one time
 )
 
 // StaleFor is how long an answer is still believed while the store is away, unless
@@ -30,7 +30,9 @@ const StaleFor = 5 * time.Minute
 type memory[V any] struct {
 	no    func(V) bool // whether an answer is a refusal
 	stale time.Duration
-	slots chan struct{}
+	// Questions at one time. What was never known waits in a row of its own: guesses
+	// must not hold up those whose answer only has to be asked again.
+	slots, guesses chan struct{}
 
 	asking singleflight.Group
 
@@ -49,7 +51,7 @@ type remembered[V any] struct {
 
 func newMemory[V any](entries int, no func(V) bool) *memory[V] {
 	return &memory[V]{
-		no: no, stale: StaleFor, slots: make(chan struct{}, askAtOnce),
+		no: no, stale: StaleFor, slots: make(chan struct{}, askAtOnce), guesses: make(chan struct{}, askAtOnce),
 		yes: newLRU[remembered[V]](entries), nope: newLRU[remembered[V]](entries),
 	}
 }
@@ -71,7 +73,11 @@ func (m *memory[V]) get(ctx context.Context, key string, ask func(context.Contex
 		return old.value, nil
 	}
 	flight := strconv.FormatUint(state.gen, 36) + " " + key
-	answer := m.asking.DoChan(flight, func() (any, error) { return m.question(key, state.gen, ask) })
+	slots := m.guesses
+	if ok {
+		slots = m.slots
+	}
+	answer := m.asking.DoChan(flight, func() (any, error) { return m.question(key, state.gen, slots, ask) })
 	select {
 	case <-ctx.Done():
 		return old.value, ctx.Err()
@@ -131,13 +137,13 @@ func (m *memory[V]) doubt(now time.Time) {
 }
 
 // question asks the store, in nobody's context: the answer serves all who wait.
-func (m *memory[V]) question(key string, gen uint64, ask func(context.Context) (V, error)) (V, error) {
+func (m *memory[V]) question(key string, gen uint64, slots chan struct{}, ask func(context.Context) (V, error)) (V, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), askFor)
 	defer cancel()
 	var none V
 	select {
-	case m.slots <- struct{}{}:
-		defer func() { <-m.slots }()
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
 	case <-ctx.Done():
 		return none, ctx.Err()
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -62,8 +63,7 @@ func (c Clients) addr(remote string, forwarded []string) netip.Addr {
 	}
 	addr := bare(peer.Addr())
 	hops := 0
-	for i := len(forwarded) - 1; i >= 0; i-- { // proxies may add lines instead of words
-		line := forwarded[i]
+	for _, line := range slices.Backward(forwarded) { // proxies may add lines instead of words
 		for more := true; more; hops++ {
 			if hops == maxHops || !c.Trusts(addr) {
 				return addr

@@ -1,17 +1,18 @@
 package guard
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
 )
 
-func clients(t testing.TB, trusted ...string) Clients {
-	t.Helper()
+func clients(tb testing.TB, trusted ...string) Clients {
+	tb.Helper()
 	c, err := ParseClients(trusted)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return c
 }
@@ -46,7 +47,7 @@ func TestClientIsTheRightmostUntrustedHop(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := httptest.NewRequest("GET", "/", nil)
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
 			r.RemoteAddr = tt.remote
 			r.Header["X-Forwarded-For"] = tt.forwarded
 			r.Header.Set("X-Real-Ip", "198.51.100.9")

@@ -35,20 +35,20 @@ func listen(t *testing.T, g *Guard, h http.Handler) (addr string) {
 }
 
 // dial connects from a loopback address of its own: all of 127/8 is ours.
-func dial(t testing.TB, from, to string) net.Conn {
-	t.Helper()
+func dial(tb testing.TB, from, to string) net.Conn {
+	tb.Helper()
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 10 * time.Second}
-	c, err := d.DialContext(t.Context(), "tcp4", to)
+	c, err := d.DialContext(tb.Context(), "tcp4", to)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = c.Close() })
+	tb.Cleanup(func() { _ = c.Close() })
 	return c
 }
 
 // talks reports whether a connection gets an answer.
-func talks(t testing.TB, c net.Conn) bool {
-	t.Helper()
+func talks(tb testing.TB, c net.Conn) bool {
+	tb.Helper()
 	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
 	if _, err := io.WriteString(c, "GET /free HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 		return false
@@ -242,12 +242,12 @@ func TestSlowlorisRow17(t *testing.T) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for i := range looks {
-		resp, err := client.Get("http://" + addr + "/static/" + strconv.Itoa(i)) //nolint:forbidigo // a client with a deadline
+		resp, err := client.Get("http://" + addr + "/static/" + strconv.Itoa(i))
 		if err != nil {
 			t.Fatalf("look %d: %v (%d connections open)", i, err, g.Stats().Connections)
 		}
 		_ = resp.Body.Close()
-		if resp.StatusCode != 200 {
+		if resp.StatusCode != http.StatusOK {
 			t.Fatalf("look %d: %d", i, resp.StatusCode)
 		}
 		<-tick.C

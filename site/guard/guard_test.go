@@ -17,10 +17,10 @@ const testKey = "0123456789abcdef0123456789abcdef"
 
 // newGuard makes a guard that reads the class from the first element of the path
 // and knows as a holder who sends the cookie token=good-N.
-func newGuard(t testing.TB, change func(*Options)) *Guard {
-	t.Helper()
+func newGuard(tb testing.TB, change func(*Options)) *Guard {
+	tb.Helper()
 	opts := Options{
-		Clients: clients(t, "10.0.0.0/8"), Key: []byte(testKey),
+		Clients: clients(tb, "10.0.0.0/8"), Key: []byte(testKey),
 		Classify: func(r *http.Request) Class {
 			for _, c := range Classes() {
 				if strings.HasPrefix(r.URL.Path, "/"+c.String()) {
@@ -37,7 +37,7 @@ func newGuard(t testing.TB, change func(*Options)) *Guard {
 	}
 	g, err := New(opts)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return g
 }

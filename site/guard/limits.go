@@ -27,7 +27,7 @@ const (
 // String names the class as metrics do.
 func (c Class) String() string {
 	names := [classes]string{"free", "static", "image", "stranger", "browse", "home", "code", "upload", "cold"}
-	if c >= classes {
+	if int(c) >= len(names) {
 		return "unknown"
 	}
 	return names[c]

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,15 +80,13 @@ func TestLevelHasHysteresis(t *testing.T) {
 func TestRunFollowsTheLoad(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		waiting, waited, waits := 16, time.Duration(0), int64(0)
-		slow := time.Duration(0)
+		var waiting, slow, waited, waits atomic.Int64
+		waiting.Store(16)
 		g := newGuard(t, func(o *Options) {
 			o.Sources = Sources{
-				Renders: func() (int, int) { return waiting, 16 },
+				Renders: func() (int, int) { return int(waiting.Load()), 16 },
 				Database: func() (time.Duration, int64) {
-					waited += 4 * slow
-					waits += 4
-					return waited, waits
+					return time.Duration(waited.Add(4 * slow.Load())), waits.Add(4)
 				},
 			}
 		})
@@ -100,9 +99,10 @@ func TestRunFollowsTheLoad(t *testing.T) {
 			return g.Level().String()
 		}
 		got := []string{after(time.Second), after(2 * time.Second)}
-		waiting, slow = 0, 3*time.Second
+		waiting.Store(0)
+		slow.Store(int64(3 * time.Second))
 		got = append(got, after(5*time.Second))
-		slow = 0
+		slow.Store(0)
 		got = append(got, after(5*time.Second), after(time.Minute))
 		if diff := cmp.Diff(got, []string{"normal", "challenged", "cached_only", "cached_only", "normal"}); diff != "" {
 			t.Errorf("levels (-got +want):\n%s", diff)

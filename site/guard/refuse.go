@@ -10,7 +10,7 @@ import (
 )
 
 // Refusal is an error that says no to a request for now. Its text is for visitors.
-type Refusal struct {
+type Refusal struct { //nolint:errname // it is a verdict first, and only travels as an error
 	// Status is 429 when the client asks too much, 503 when the site is too busy.
 	Status int
 	// Code is the machine's word: "limited", "codes", "challenge" or "busy".

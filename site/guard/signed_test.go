@@ -35,7 +35,8 @@ func TestSignatureExamples(t *testing.T) {
 	}
 }
 
-func signedRequest(at time.Time, nonce, method, path string) *http.Request {
+func signedRequest(at time.Time, nonce, path string) *http.Request {
+	const method = http.MethodGet
 	r := request(method, path, "192.0.2.1")
 	r.Header.Set(ProbeHeader, Sign([]byte(testKey), at, nonce, method, r.URL.EscapedPath()))
 	return r
@@ -48,21 +49,21 @@ func TestWhatIsSigned(t *testing.T) {
 		make func(now time.Time) *http.Request
 		want bool
 	}{
-		"ours":            {func(now time.Time) *http.Request { return signedRequest(now, nonce, "GET", "/browse") }, true},
-		"with a query":    {func(now time.Time) *http.Request { return signedRequest(now, nonce, "GET", "/browse?mode=r") }, true},
-		"encoded path":    {func(now time.Time) *http.Request { return signedRequest(now, nonce, "GET", "/img/1440/..%2f1.jpg") }, true},
-		"a minute old":    {func(now time.Time) *http.Request { return signedRequest(now.Add(-time.Minute), nonce, "GET", "/") }, true},
-		"older":           {func(now time.Time) *http.Request { return signedRequest(now.Add(-62*time.Second), nonce, "GET", "/") }, false},
-		"of the future":   {func(now time.Time) *http.Request { return signedRequest(now.Add(62*time.Second), nonce, "GET", "/") }, false},
-		"nonce too short": {func(now time.Time) *http.Request { return signedRequest(now, "short", "GET", "/") }, false},
-		"nonce too long":  {func(now time.Time) *http.Request { return signedRequest(now, strings.Repeat("a", 44), "GET", "/") }, false},
+		"ours":            {func(now time.Time) *http.Request { return signedRequest(now, nonce, "/browse") }, true},
+		"with a query":    {func(now time.Time) *http.Request { return signedRequest(now, nonce, "/browse?mode=r") }, true},
+		"encoded path":    {func(now time.Time) *http.Request { return signedRequest(now, nonce, "/img/1440/..%2f1.jpg") }, true},
+		"a minute old":    {func(now time.Time) *http.Request { return signedRequest(now.Add(-time.Minute), nonce, "/") }, true},
+		"older":           {func(now time.Time) *http.Request { return signedRequest(now.Add(-62*time.Second), nonce, "/") }, false},
+		"of the future":   {func(now time.Time) *http.Request { return signedRequest(now.Add(62*time.Second), nonce, "/") }, false},
+		"nonce too short": {func(now time.Time) *http.Request { return signedRequest(now, "short", "/") }, false},
+		"nonce too long":  {func(now time.Time) *http.Request { return signedRequest(now, strings.Repeat("a", 44), "/") }, false},
 		"another method": {func(now time.Time) *http.Request {
-			r := signedRequest(now, nonce, "GET", "/browse")
+			r := signedRequest(now, nonce, "/browse")
 			r.Method = "POST"
 			return r
 		}, false},
 		"another path": {func(now time.Time) *http.Request {
-			r := signedRequest(now, nonce, "GET", "/browse")
+			r := signedRequest(now, nonce, "/browse")
 			r.URL.Path = "/upload"
 			return r
 		}, false},
@@ -72,7 +73,7 @@ func TestWhatIsSigned(t *testing.T) {
 			return r
 		}, false},
 		"two headers": {func(now time.Time) *http.Request {
-			r := signedRequest(now, nonce, "GET", "/")
+			r := signedRequest(now, nonce, "/")
 			r.Header.Add(ProbeHeader, "x")
 			return r
 		}, false},
@@ -106,19 +107,19 @@ func TestSignatureWorksOnce(t *testing.T) {
 		at := time.Now()
 		const first, second = "first-nonce-00000001", "second-nonce-0000001"
 		for i := range 3 {
-			if got := g.signed(signedRequest(at, first, "GET", "/"), time.Now()); got != (i == 0) {
+			if got := g.signed(signedRequest(at, first, "/"), time.Now()); got != (i == 0) {
 				t.Errorf("use %d: %t", i, got)
 			}
 		}
 		time.Sleep(time.Minute)
-		if !g.signed(signedRequest(at, second, "GET", "/"), time.Now()) {
+		if !g.signed(signedRequest(at, second, "/"), time.Now()) {
 			t.Error("another nonce was refused")
 		}
-		if g.signed(signedRequest(at, first, "GET", "/"), time.Now()) {
+		if g.signed(signedRequest(at, first, "/"), time.Now()) {
 			t.Error("a replay at the end of the window passed")
 		}
 		time.Sleep(3 * time.Minute)
-		g.signed(signedRequest(time.Now(), "third-nonce-0000001", "GET", "/"), time.Now())
+		g.signed(signedRequest(time.Now(), "third-nonce-0000001", "/"), time.Now())
 		if n := len(g.nonces.seen); n != 1 {
 			t.Errorf("%d nonces remembered, want only the last", n)
 		}
@@ -131,7 +132,7 @@ func TestNonceMemoryIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuard(t, nil)
 		for i := range 1000 {
-			r := signedRequest(time.Now(), fmt.Sprintf("nonce-%020d", i), "GET", "/")
+			r := signedRequest(time.Now(), fmt.Sprintf("nonce-%020d", i), "/")
 			r.URL.Path = "/other"
 			g.signed(r, time.Now())
 		}
@@ -140,14 +141,14 @@ func TestNonceMemoryIsBounded(t *testing.T) {
 		}
 		passed := 0
 		for i := range nonces + 100 {
-			if g.signed(signedRequest(time.Now(), fmt.Sprintf("nonce-%020d", i), "GET", "/"), time.Now()) {
+			if g.signed(signedRequest(time.Now(), fmt.Sprintf("nonce-%020d", i), "/"), time.Now()) {
 				passed++
 			}
 		}
 		if passed != nonces || len(g.nonces.seen) != nonces {
 			t.Errorf("%d passed, %d remembered, want %d", passed, len(g.nonces.seen), nonces)
 		}
-		if g.signed(signedRequest(time.Now(), "nonce-00000000000000000000", "GET", "/"), time.Now()) {
+		if g.signed(signedRequest(time.Now(), "nonce-00000000000000000000", "/"), time.Now()) {
 			t.Error("the flood made a nonce forgotten")
 		}
 	})
@@ -164,7 +165,7 @@ func TestSignedRequestsPass(t *testing.T) {
 		g.level.Store(int32(CachedOnly))
 		for i := range 20 {
 			for _, path := range []string{"/home", "/browse", "/upload", "/code"} {
-				r := signedRequest(time.Now(), fmt.Sprintf("%s-nonce-%010d", path[1:], i), "GET", path)
+				r := signedRequest(time.Now(), fmt.Sprintf("%s-nonce-%010d", path[1:], i), path)
 				code := 0
 				g.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 					code = 200

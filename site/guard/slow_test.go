@@ -74,7 +74,7 @@ func TestMinRate(t *testing.T) {
 				if tt.rate == 0 {
 					l.chunk = 1 << 20
 				}
-				r := httptest.NewRequest("POST", "/", l)
+				r := httptest.NewRequest(http.MethodPost, "/", l)
 				MinRate(l, r, 16<<10)
 				start := time.Now()
 				n, err := io.Copy(io.Discard, r.Body)
@@ -82,7 +82,7 @@ func TestMinRate(t *testing.T) {
 				if !errors.Is(err, tt.want) || (tt.want == nil && n != size) || took > tt.took {
 					t.Errorf("read %d in %v: %v", n, took, err)
 				}
-				if tt.want == nil && (!l.deadline.IsZero() || l.writeUntil.Sub(time.Now()) != writeFor) {
+				if tt.want == nil && (!l.deadline.IsZero() || time.Until(l.writeUntil) != writeFor) {
 					t.Errorf("after the end: read until %v, answer for %v", l.deadline, time.Until(l.writeUntil))
 				}
 			})
@@ -92,7 +92,7 @@ func TestMinRate(t *testing.T) {
 
 func TestMinRateWithoutDeadlines(t *testing.T) {
 	t.Parallel()
-	r := httptest.NewRequest("POST", "/", strings.NewReader("body"))
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("body"))
 	MinRate(httptest.NewRecorder(), r, 1)
 	if b, err := io.ReadAll(r.Body); string(b) != "body" || err != nil {
 		t.Errorf("%q, %v", b, err)
@@ -125,11 +125,11 @@ func TestMinRateOnASocket(t *testing.T) {
 		}
 		result <- errors.Join(err, context.Cause(r.Context()))
 	}))
-	req, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+addr+"/upload", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+addr+"/upload", bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := (&http.Client{Timeout: time.Minute}).Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

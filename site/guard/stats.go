@@ -50,7 +50,7 @@ func (g *Guard) Stats() Stats {
 func Classes() []Class {
 	all := make([]Class, classes)
 	for i := range all {
-		all[i] = Class(i) //nolint:gosec // nine of them
+		all[i] = Class(i)
 	}
 	return all
 }

@@ -49,7 +49,7 @@ type bucket struct {
 // prefixKey is the key of a network; lane keeps apart what has limits of its own.
 func (t *table) prefixKey(c Class, lane byte, p netip.Prefix) uint64 {
 	raw := p.Addr().As16()
-	buf := [19]byte{byte(c), lane, byte(p.Bits())}
+	buf := [19]byte{byte(c), lane, byte(p.Bits())} //nolint:gosec // -1 to 128: all of them differ
 	copy(buf[3:], raw[:])
 	return maphash.Bytes(t.seed, buf[:])
 }

@@ -18,17 +18,17 @@ import (
 )
 
 // solve does the work.
-func solve(seed string, bits int) string {
+func solve(seed string) string {
 	for count := 0; ; count++ {
 		text := strconv.Itoa(count)
-		if zeroBits(sha256.Sum256([]byte(seed+"."+text))) >= bits {
+		if zeroBits(sha256.Sum256([]byte(seed+"."+text))) >= workBits {
 			return text
 		}
 	}
 }
 
 func post(g *Guard, client, seed, count string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest("POST", answerPath, strings.NewReader(url.Values{"seed": {seed}, "count": {count}}.Encode()))
+	r := httptest.NewRequest(http.MethodPost, answerPath, strings.NewReader(url.Values{"seed": {seed}, "count": {count}}.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.RemoteAddr = client + ":1"
 	return serve(g, r)
@@ -50,7 +50,7 @@ func TestChallengeIsSolvedAndPasses(t *testing.T) {
 		if w.Header().Get("Retry-After") == "" || w.Header().Get("Cache-Control") != "private, no-store" {
 			t.Errorf("headers %v", w.Header())
 		}
-		got := post(g, "192.0.2.1", told.Challenge.Seed, solve(told.Challenge.Seed, 16))
+		got := post(g, "192.0.2.1", told.Challenge.Seed, solve(told.Challenge.Seed))
 		if got.Code != 204 {
 			t.Fatalf("the answer: %d %s", got.Code, got.Body)
 		}
@@ -83,7 +83,7 @@ func TestForgedAndReplayedAnswers(t *testing.T) {
 		old := fresh()
 		time.Sleep(seedFor)
 		used := fresh()
-		usedCount := solve(used, 16)
+		usedCount := solve(used)
 		if w := post(g, "192.0.2.1", used, usedCount); w.Code != 204 {
 			t.Fatalf("a right answer: %d", w.Code)
 		}
@@ -108,13 +108,13 @@ func TestForgedAndReplayedAnswers(t *testing.T) {
 		mine := fresh()
 		tests := map[string][3]string{
 			"replayed":           {"192.0.2.1", used, usedCount},
-			"too old":            {"192.0.2.1", old, solve(old, 16)},
+			"too old":            {"192.0.2.1", old, solve(old)},
 			"bits lowered":       {"192.0.2.1", easy, "0"},
-			"of another site":    {"192.0.2.1", foreign, solve(foreign, 16)},
-			"of another client":  {"198.51.100.1", mine, solve(mine, 16)},
+			"of another site":    {"192.0.2.1", foreign, solve(foreign)},
+			"of another client":  {"198.51.100.1", mine, solve(mine)},
 			"no work done":       {"192.0.2.1", lazy, strconv.Itoa(lazyCount)},
-			"count is no number": {"192.0.2.1", mine, solve(mine, 16) + "x"},
-			"count with a sign":  {"192.0.2.1", mine, "+" + solve(mine, 16)},
+			"count is no number": {"192.0.2.1", mine, solve(mine) + "x"},
+			"count with a sign":  {"192.0.2.1", mine, "+" + solve(mine)},
 			"empty":              {"192.0.2.1", "", ""},
 			"rubbish":            {"192.0.2.1", strings.Repeat("A", 3000), "1"},
 		}
@@ -123,10 +123,10 @@ func TestForgedAndReplayedAnswers(t *testing.T) {
 				t.Errorf("%s: %d, cookies %v", name, w.Code, w.Result().Cookies())
 			}
 		}
-		if w := serve(g, request("GET", answerPath+"?seed="+mine+"&count="+solve(mine, 16), "192.0.2.1")); w.Code != 403 {
+		if w := serve(g, request("GET", answerPath+"?seed="+mine+"&count="+solve(mine), "192.0.2.1")); w.Code != 403 {
 			t.Errorf("by GET: %d", w.Code)
 		}
-		if w := post(g, "192.0.2.1", mine, solve(mine, 16)); w.Code != 204 {
+		if w := post(g, "192.0.2.1", mine, solve(mine)); w.Code != 204 {
 			t.Errorf("failed tries used the task up: %d", w.Code)
 		}
 	})

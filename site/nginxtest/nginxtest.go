@@ -33,7 +33,7 @@ type Front struct {
 	HTTP string
 }
 
-var config = template.Must(template.New("nginx.conf").Parse(`daemon off;
+const config = `daemon off;
 worker_processes {{.Workers}};
 pid {{.Dir}}/nginx.pid;
 error_log {{.Dir}}/error.log;
@@ -79,7 +79,7 @@ http {
     }
   }
 }
-`)) //nolint:gochecknoglobals // a constant
+`
 
 // Start starts nginx and returns its address; it ends with the test. Without
 // nginx on the machine the test fails, with -short it is skipped.
@@ -100,7 +100,11 @@ func Start(tb testing.TB, f Front) (addr string) {
 	addr = free(tb)
 	var text bytes.Buffer
 	f.Workers = max(f.Workers, 1)
-	err = config.Execute(&text, struct {
+	conf, err := template.New("nginx.conf").Parse(config)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	err = conf.Execute(&text, struct {
 		Front
 		Dir, Listen string
 		Super       bool
@@ -133,7 +137,7 @@ func run(tb testing.TB, cmd *exec.Cmd, addr, dir string) {
 			return
 		}
 		if time.Now().After(end) {
-			log, _ := os.ReadFile(filepath.Join(dir, "error.log")) // only to say more
+			log, _ := os.ReadFile(filepath.Join(dir, "error.log")) //nolint:gosec // our own directory; only to say more
 			tb.Fatalf("nginx does not answer on %s:\n%s%s", addr, out.String(), log)
 		}
 	}
