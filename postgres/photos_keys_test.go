@@ -369,8 +369,10 @@ func TestRow11WrongCodesAreAlike(t *testing.T) {
 	v := a.visitor("mine")
 	mine := a.tagID("mine")
 	for _, c := range []gallery.Code{
-		{Code: "EXPIRED", Level: gallery.Read, Expires: siteNow.Add(-time.Hour)}, {Code: "NOW", Level: gallery.Read, Expires: siteNow},
-		{Code: "USED", Level: gallery.Read, Uses: 2, MaxUses: 2}, {Code: "DELETED", Level: gallery.Read},
+		{Code: "EXPIRED", Level: gallery.Read, Expires: siteNow.Add(-time.Hour)},
+		{Code: "NOW", Level: gallery.Read, Expires: siteNow},
+		{Code: "USED", Level: gallery.Read, Uses: 2, MaxUses: 2},
+		{Code: "DELETED", Level: gallery.Read},
 	} {
 		if _, err := a.share(v, mine, c); err != nil {
 			t.Fatal(err)

@@ -123,6 +123,7 @@ func (p Photos) PurgeTag(ctx context.Context, tag string, before, now time.Time,
 	return p.purge(ctx, sqlPurgeableOfTag, args, owner, now)
 }
 
+//nolint:gosec // a statement, no credentials
 const sqlDropTokens = `
 DELETE FROM access_token
 WHERE expires < @before`
