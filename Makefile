@@ -39,9 +39,10 @@ test: need-race ## run all tests (installs what they need)
 	$(GO) test -race -shuffle=on -timeout 15m $(RACE)
 	$(GO) test -shuffle=on -timeout 15m $$($(GO) list ./... | grep -vE '^keepwatch/(alerting|probe|spool|oncall|web|telemetry|site)(/|$$)')
 
-test-browser: ## the pages in a real Chromium (installs it: 440 MB)
+test-browser: need ## the pages in a real Chromium (installs it: 440 MB); screenshots go to artifacts/
 	@deploy/need chromium
-	$(GO) test -tags browser -run Browser ./web
+	@rm -rf artifacts && mkdir -p artifacts
+	$(GO) test -tags browser -run Browser -timeout 15m -artifacts -outputdir $(CURDIR)/artifacts ./web ./site/pages
 
 VERSITYGW_VERSION := v1.8.0
 test-s3: ## originals on a real S3 server (builds versitygw into .tools: a minute, once)
@@ -91,4 +92,4 @@ cover: need ## the share of statements that the tests reach
 	$(GO) test -coverprofile=coverage.out ./... && $(GO) tool cover -func=coverage.out | tail -1
 
 clean: ## remove what building made (not ./data)
-	rm -rf bin .tools coverage.out bench.json
+	rm -rf bin .tools artifacts coverage.out bench.json

@@ -108,7 +108,7 @@ func browser(t *testing.T) context.Context {
 // tab is a browser of one person: its cookies are its own.
 type tab struct {
 	t    *testing.T
-	ctx  context.Context
+	ctx  context.Context //nolint:containedctx // it is the tab: chromedp keeps tabs in contexts
 	base string
 
 	mu    sync.Mutex
@@ -126,7 +126,7 @@ new PerformanceObserver((l) => { for (const e of l.getEntries()) if (!e.hadRecen
 window.confirm = () => true;
 `
 
-func person(t *testing.T, browser context.Context, base string) *tab {
+func person(t *testing.T, browser context.Context, base string) *tab { //nolint:revive // t comes first in tests
 	t.Helper()
 	p := &tab{t: t, base: base}
 	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext(), chromedp.WithListener(p.listen))
@@ -135,7 +135,7 @@ func person(t *testing.T, browser context.Context, base string) *tab {
 	if err := chromedp.Do(ctx); err != nil { // the tab ends with the context of its first use
 		t.Fatal(err)
 	}
-	p.do(chromedp.EmulateViewport(1280, 800))
+	p.do(chromedp.EmulateViewport(1280, 800)) //nolint:contextcheck // the tab has its own
 	call(p, log.Enable, cdp.Empty{})
 	call(p, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: watching})
 	return p

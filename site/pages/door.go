@@ -50,14 +50,14 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if _, err := p.Gate.Login(w, r, r.PostForm.Get("rc")); err != nil {
-		p.refused(w, r, err)
+		p.refused(w, r, err) //nolint:contextcheck // the context is that of r
 		return
 	}
 	next := safeNext(r.PostForm.Get("next"))
 	if next == "" {
 		next = "/"
 	}
-	http.Redirect(w, r, next, http.StatusSeeOther)
+	http.Redirect(w, r, next, http.StatusSeeOther) //nolint:gosec // safeNext keeps it within the site
 }
 
 // refused shows the box that the code was typed into again: that of the access

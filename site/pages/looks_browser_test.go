@@ -165,7 +165,7 @@ func TestBrowserKeys(t *testing.T) {
 	}
 	p.do(chromedp.KeyEvent(kb.ArrowRight, chromedp.KeyModifiers(chromedp.ModifierCtrl)))
 	p.wait(fmt.Sprintf("location.pathname.startsWith('/edit/') && location.pathname !== '/edit/%s'", first))
-	p.open(fmt.Sprintf("/edit/%s", first))
+	p.open("/edit/" + first)
 	if got := eval[string](p, `cap.value`); got != "j/?e" {
 		t.Errorf("leaving by the keys lost the caption: %q", got)
 	}

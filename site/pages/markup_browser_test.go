@@ -14,6 +14,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -64,7 +65,7 @@ func store(t *testing.T, b bed, code, name string, data []byte) []int64 {
 	answerOf(t, resp, err, &session)
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
-	_ = form.WriteField("tag", fmt.Sprint(session.Tags[0].ID))
+	_ = form.WriteField("tag", number(session.Tags[0].ID))
 	part, err := form.CreatePart(textproto.MIMEHeader{
 		"Content-Disposition": {fmt.Sprintf(`form-data; name="file"; filename="%s"`, strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name))},
 		"Content-Type":        {"application/octet-stream"},
@@ -84,7 +85,9 @@ func store(t *testing.T, b bed, code, name string, data []byte) []int64 {
 	return made.IDs
 }
 
-// beacons are texts that would run if a page took them for markup.
+func number(n int64) string { return strconv.FormatInt(n, 10) }
+
+// beacon is a text that would run if a page took it for markup.
 func beacon(field string) string {
 	return field + `"'><img src=x onerror=beacon()><svg onload=beacon()>`
 }
@@ -152,7 +155,7 @@ func TestBrowserMarkupIsText(t *testing.T) {
 		edit["title"].(string), edit["caption"].(string), edit["zone"].(string), edit["camera"].(string), edit["film"].(string), edit["place_name"].(string),
 		`R <img src=x onerror=beacon()>`, `U"'><svg onload=beacon()>`, tag,
 	}
-	one := fmt.Sprint(ids[1])
+	one := number(ids[1])
 	visit("/search?q="+url.QueryEscape(beacon("k")), beacon("k"))
 	visit("/recent")
 	visit("/months")
@@ -161,10 +164,10 @@ func TestBrowserMarkupIsText(t *testing.T) {
 	visit("/tags", tag)
 	visit("/new", beacon("F")+".jpg", "Z<img src=x onerror=beacon()>.jpg", `E<img src=x onerror=beacon()>`)
 	visit("/day/2026-03-04", everything...)
-	visit("/place/"+fmt.Sprint(photo.Place.ID), everything...)
-	visit("/person/"+fmt.Sprint(photo.People[0].ID), everything...)
+	visit("/place/"+number(photo.Place.ID), everything...)
+	visit("/person/"+number(photo.People[0].ID), everything...)
 	for _, held := range photo.Tags {
-		visit("/tag/"+fmt.Sprint(held.ID), everything[:3]...)
+		visit("/tag/"+number(held.ID), everything[:3]...)
 	}
 	visit("/photo/"+one+"?in=day:2026-03-04", append(slices.Clone(everything), `Y"'><script>beacon().jpg`)...)
 	visit("/slides?in=recent", beacon("I"))

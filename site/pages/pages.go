@@ -149,7 +149,7 @@ func (p *Pages) page(show func(visit) error) http.HandlerFunc {
 		}
 		v := visit{w: w, r: r, who: who}
 		if err := show(v); err != nil {
-			p.fail(v, err)
+			p.fail(v, err) //nolint:contextcheck // the context is that of the visit
 		}
 	}
 }

@@ -78,6 +78,7 @@ func (s set) path() string {
 		return "/" + string(s.kind)
 	case kindSearch:
 		return "/search?" + url.Values{"q": {s.key}}.Encode()
+	case kindDay, kindMonth, kindPlace, kindPerson, kindTag:
 	}
 	return "/" + string(s.kind) + "/" + s.key
 }

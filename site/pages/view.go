@@ -148,9 +148,15 @@ func shotFacts(p gallery.Photo) []fact {
 		}
 	}
 	all := []fact{
-		{"Camera", p.Shot.Camera}, {"Aperture", p.Shot.Aperture}, {"Shutter", p.Shot.Shutter}, {"Film", p.Shot.Film},
-		{"Focal length", p.Shot.FocalLength}, {"Exposure", p.Shot.Exposure}, {"Metering", p.Shot.Metering},
-		{"Flash", flash}, {"Process", p.Shot.Process},
+		{"Camera", p.Shot.Camera},
+		{"Aperture", p.Shot.Aperture},
+		{"Shutter", p.Shot.Shutter},
+		{"Film", p.Shot.Film},
+		{"Focal length", p.Shot.FocalLength},
+		{"Exposure", p.Shot.Exposure},
+		{"Metering", p.Shot.Metering},
+		{"Flash", flash},
+		{"Process", p.Shot.Process},
 	}
 	return slices.DeleteFunc(all, func(f fact) bool { return strings.TrimSpace(f.Value) == "" })
 }
