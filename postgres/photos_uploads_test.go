@@ -434,3 +434,21 @@ func TestPhotosSeedTakesIntents(t *testing.T) {
 		t.Errorf("%d intents are left", n)
 	}
 }
+
+// Samples may come with people and places by name.
+func TestPhotosSeedPeopleAndPlaces(t *testing.T) {
+	t.Parallel()
+	a := newAlbum(t)
+	s := seedOf("samples", "AAAAAAAA", gallery.Read, "a.jpg", "b.jpg")
+	for i := range s.Photos {
+		s.Photos[i].People, s.Photos[i].Location.Name = []gallery.Person{{First: "Ada", Last: "Example"}}, "Nowhere"
+	}
+	if err := a.Seed(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	tag := a.tagID("samples")
+	got, err := a.Find(t.Context(), gallery.Filter{Tags: []int64{tag}, Text: "ada nowhere"})
+	if err != nil || len(got) != 2 || got[0].People[0] != got[1].People[0] || got[0].Location != got[1].Location {
+		t.Errorf("got %+v, %v; want two photos of one person at one place", got, err)
+	}
+}

@@ -117,27 +117,32 @@ func (p Photos) Seed(ctx context.Context, s gallery.Seed) error {
 			return err
 		}
 		for _, photo := range s.Photos {
-			if s.Owner != "" {
-				if err := takeIntent(ctx, tx, photo.Content, s.Owner); err != nil {
-					return err
-				}
-			}
-			if photo.Added.IsZero() {
-				photo.Added = s.Now
-			}
-			people, err := findOrMakePeople(ctx, tx, photo.People)
-			if err != nil {
-				return err
-			}
-			if photo.Location.Name != "" {
-				if photo.Location.ID, err = makePlace(ctx, tx, gallery.RootLocation, photo.Location.Name); err != nil {
-					return err
-				}
-			}
-			if _, err := insertPhoto(ctx, tx, sqlInsertPhoto, photo, tags, values(people)); err != nil {
+			if err := seedPhoto(ctx, tx, s, photo, tags); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+func seedPhoto(ctx context.Context, tx pgx.Tx, s gallery.Seed, photo gallery.Photo, tags []int64) error {
+	if s.Owner != "" {
+		if err := takeIntent(ctx, tx, photo.Content, s.Owner); err != nil {
+			return err
+		}
+	}
+	if photo.Added.IsZero() {
+		photo.Added = s.Now
+	}
+	people, err := findOrMakePeople(ctx, tx, photo.People)
+	if err != nil {
+		return err
+	}
+	if photo.Location.Name != "" {
+		if photo.Location.ID, err = makePlace(ctx, tx, gallery.RootLocation, photo.Location.Name); err != nil {
+			return err
+		}
+	}
+	_, err = insertPhoto(ctx, tx, sqlInsertPhoto, photo, tags, values(people))
+	return err
 }

@@ -340,10 +340,10 @@ type Welcome struct {
 
 // Seed is what an empty site starts with.
 type Seed struct {
-	Now    time.Time
-	Tag    string
-	Level  Level
-	Code   string // normal form
+	Now   time.Time
+	Tag   string
+	Level Level
+	Code  string // normal form
 	// Photos may have People without ID and a Location without ID: they are made, the
 	// location right below the root.
 	Photos []Photo
