@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"keepwatch/config"
+	"keepwatch/site/render"
 )
 
 func newRoot(c *cli) *cobra.Command {
@@ -76,7 +77,7 @@ func (c *cli) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
 		Run: func(*cobra.Command, []string) {
-			c.printf("keepwatch %s, %s, %s/%s, renderer pure Go\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			c.printf("keepwatch %s, %s, %s/%s, renderer %s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, render.Engine())
 		},
 	}
 }
