@@ -5,12 +5,17 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
+
+	"keepwatch/site/guard"
 )
 
 // BenchmarkCachedPicture asks over loopback for a picture that is in the cache,
 // signed in, on kept-alive connections.
 func BenchmarkCachedPicture(b *testing.B) {
-	s := setup(b, nil)
+	s := setup(b, func(c *Config) {
+		c.Limits.Images = guard.Rate{Events: 1_000_000, Per: time.Second, Burst: 1_000_000} // counted, never reached
+	})
 	srv := httptest.NewServer(s.handler)
 	defer srv.Close()
 	client := srv.Client()
