@@ -86,7 +86,7 @@ site:
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		a.b.Fatal(err)
 	}
-	p.cmd = exec.CommandContext(a.b.Context(), a.bin, "run", "--quiet", "--roles", "site", "--config", config) //nolint:gosec // our own program
+	p.cmd = exec.CommandContext(a.b.Context(), a.bin, "run", "--quiet", "--roles", "site", "--config", config)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var log bytes.Buffer
 	p.cmd.Stdout, p.cmd.Stderr = &log, &log
@@ -234,11 +234,11 @@ func scene(w, h, grain int, seed uint64) []byte {
 	m := image.NewYCbCr(image.Rect(0, 0, w, h), image.YCbCrSubsampleRatio420)
 	for y := range h {
 		for x := range w {
-			m.Y[y*m.YStride+x] = uint8(min(255, (x*200/w+y*50/h)+int(r.Uint32())%grain)) //nolint:gosec // below 256
+			m.Y[y*m.YStride+x] = uint8(min(255, (x*200/w+y*50/h)+int(r.Uint32())%grain))
 		}
 	}
 	for i := range m.Cb {
-		m.Cb[i], m.Cr[i] = uint8(100+seed*13%60), uint8(90+i*70/len(m.Cb)) //nolint:gosec // below 256
+		m.Cb[i], m.Cr[i] = uint8(100+seed*13%60), uint8(90+i*70/len(m.Cb))
 	}
 	var b bytes.Buffer
 	if err := jpeg.Encode(&b, m, &jpeg.Options{Quality: 88}); err != nil {

@@ -79,7 +79,7 @@ func (s *Site) watch(ctx context.Context) error {
 			again.Stop()
 		}
 	}
-	return nil
+	return nil //nolint:nilerr // told to end: what the watch says then is no news
 }
 
 // unknown answers programs in JSON where there is no such address or method; the
