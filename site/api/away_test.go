@@ -146,6 +146,7 @@ func TestViewsAreBatched(t *testing.T) {
 		}
 		store.set(nil)
 		time.Sleep(time.Second)
+		synctest.Wait() // what waited is stored before the next one comes
 		v.Add(8, 0, ada, time.Now())
 		stop()
 		if err := <-done; err != nil {
