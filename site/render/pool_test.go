@@ -64,7 +64,7 @@ func TestSignedBeforeStrangers(t *testing.T) {
 		for _, name := range []string{"s1", "s2", "s3", "s4", "s5", "s6", "s7"} {
 			d.visit(t, &wg, name, Stranger)
 		}
-		if s := d.Stats(); s.Waiting < 4 || s.Working != 1 || s.Workers != 1 {
+		if s := d.Stats(); s.Waiting < 4 || s.Working != 1 || s.Workers != 1 || s.Places != 4 {
 			t.Errorf("stats %+v", s)
 		}
 		d.visit(t, &wg, "s1", Signed) // the same picture for a better lane: it has waited longest, if it was not displaced

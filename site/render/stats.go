@@ -15,6 +15,7 @@ type Stats struct {
 	CacheErrors int64 // renditions that could not be kept, for other reasons than NoRoom
 
 	Waiting    int           // pictures that visitors wait for and no worker has begun
+	Places     int           // how many may wait
 	OldestWait time.Duration // of these, how long the oldest has waited
 	Preparing  int           // pictures to be made ahead of time
 	Paused     bool          // nothing is made ahead of time
@@ -32,7 +33,7 @@ func (r *Renderer) Stats() Stats {
 	s := Stats{
 		Hits: r.hits.Load(), Misses: r.misses.Load(), Renders: r.renders.Load(), Prepared: r.prepared.Load(),
 		Dropped: r.dropped.Load(), Busy: r.busy.Load(), Failed: r.failed.Load(), Remembered: r.remembered.Load(),
-		CacheErrors: r.cacheErrors.Load(), Workers: r.opts.Workers, CacheBytes: r.cache.size(),
+		CacheErrors: r.cacheErrors.Load(), Workers: r.opts.Workers, Places: r.opts.Queue, CacheBytes: r.cache.size(),
 	}
 	now := time.Now()
 	s.FreeBytes, s.NoRoom = r.cache.space.state(now)
