@@ -9,7 +9,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 # Packages with goroutines of their own: the race detector pays there.
 RACE := ./alerting/... ./probe/... ./spool/... ./oncall/... ./web/... ./telemetry/... ./site/...
 
-.PHONY: help run stop-site start-site demo test test-browser test-s3 test-nfs short race long fuzz lint generate bench build need need-race cover clean
+.PHONY: help run stop-site start-site demo test test-browser test-s3 test-nfs short race long fuzz lint generate bench build course need need-race need-nginx cover clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -35,14 +35,17 @@ start-site: ## start the site again
 demo: need build ## a true two-minute story: outage, page, acknowledgement, recovery, report
 	@exec bin/keepwatch demo
 
-test: need-race ## run all tests (installs what they need)
+need-nginx: ## install what tests of the site behind a proxy need (nginx), if missing
+	@deploy/need nginx
+
+test: need-race need-nginx ## run all tests (installs what they need)
 	$(GO) test -race -shuffle=on -timeout 15m $(RACE)
 	$(GO) test -shuffle=on -timeout 15m $$($(GO) list ./... | grep -vE '^keepwatch/(alerting|probe|spool|oncall|web|telemetry|site)(/|$$)')
 
 test-browser: need ## the pages in a real Chromium (installs it: 440 MB); screenshots go to artifacts/
 	@deploy/need chromium
 	@rm -rf artifacts && mkdir -p artifacts
-	$(GO) test -tags browser -run Browser -timeout 15m -artifacts -outputdir $(CURDIR)/artifacts ./web ./site/pages
+	$(GO) test -tags browser -run Browser -timeout 15m -artifacts -outputdir $(CURDIR)/artifacts ./web ./site/pages ./site/guard
 
 VERSITYGW_VERSION := v1.8.0
 test-s3: ## originals on a real S3 server (builds versitygw into .tools: a minute, once)
@@ -66,6 +69,7 @@ race: need-race ## every test under the race detector
 
 long: need-race ## the long forms: 1,000,000 on-call comparisons, New Relic faults, 60 kills (half an hour)
 	KEEPWATCH_LONG=1 $(GO) test -count=1 -timeout 60m -run 'Oracle|Handoff|Fault' -v ./oncall ./telemetry
+	KEEPWATCH_LONG=1 $(GO) test -count=1 -timeout 10m -run 'Slowloris' -v ./site/guard
 	KEEPWATCH_LONG=1 $(GO) test -count=1 -timeout 60m -run 'TestKilledAtRandom|TestScripts/newrelic' -v ./cmd/keepwatch
 
 FUZZTIME ?= 1m
@@ -85,7 +89,10 @@ lint: ## golangci-lint with the rules of CONVENTIONS.md
 generate: ## write docs/config.md anew from the field comments
 	$(GO) run ./config/gendocs
 
-bench: need ## the figures of performance.md that exist by now, as ratios in one run
+course: need need-nginx ## the load of the course: 1,000 visitors, 15 minutes, without and with bots (half an hour)
+	KEEPWATCH_LONG=1 $(GO) test -run '^$$' -bench WholeCourse -benchtime 1x -timeout 60m ./bench
+
+bench: need need-nginx ## the figures of performance.md that exist by now, as ratios in one run
 	$(GO) run ./bench
 
 cover: need ## the share of statements that the tests reach
