@@ -72,6 +72,7 @@ var answers = []Answer{ //nolint:gochecknoglobals // a constant table
 	{intake.ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large"},
 	{intake.ErrFull, http.StatusInsufficientStorage, "full"},
 	{intake.ErrBusy, http.StatusServiceUnavailable, "busy"},
+	{intake.ErrKeep, http.StatusServiceUnavailable, "storage"},
 	{guard.ErrSlow, http.StatusRequestTimeout, "slow"},
 	{originals.ErrFull, http.StatusInsufficientStorage, "full"},
 	{originals.ErrSlow, http.StatusServiceUnavailable, "slow"},
@@ -127,6 +128,8 @@ type Writer struct {
 func (a Writer) Note(r *http.Request, err error) {
 	switch {
 	case r.Context().Err() != nil: // the visitor left
+	case errors.Is(err, intake.ErrKeep):
+		a.Log.Error("originals cannot be written", "err", err)
 	case errors.Is(err, access.ErrAway):
 		a.Log.Warn("database away", "err", err)
 	case Explain(err).Status == http.StatusInternalServerError:

@@ -197,7 +197,7 @@ func uploadError(ctx context.Context, err error) error {
 		return err
 	}
 	for _, known := range []error{
-		gallery.ErrForbidden, gallery.ErrBeingRemoved, intake.ErrNotPicture, intake.ErrTooLarge, intake.ErrZIP, intake.ErrFull, intake.ErrBusy,
+		gallery.ErrForbidden, gallery.ErrBeingRemoved, intake.ErrNotPicture, intake.ErrTooLarge, intake.ErrZIP, intake.ErrFull, intake.ErrBusy, intake.ErrKeep,
 		originals.ErrFull,
 	} {
 		if errors.Is(err, known) {

@@ -98,8 +98,8 @@ func TestUploadFails(t *testing.T) {
 	}{
 		"known":                       {store: faulty{known: errAway}, want: errAway},
 		"intend, though it was noted": {store: faulty{intend: errAway}, want: errAway},
-		"put":                         {files: faultyFiles{before: errAway}, want: errAway},
-		"put, though it was kept":     {files: faultyFiles{after: errAway}, want: errAway},
+		"put":                         {files: faultyFiles{before: errAway}, want: intake.ErrKeep},
+		"put, though it was kept":     {files: faultyFiles{after: errAway}, want: intake.ErrKeep},
 		"put: full":                   {files: faultyFiles{before: fmt.Errorf("put: %w", originals.ErrFull)}, want: intake.ErrFull},
 		"add":                         {store: faulty{add: errAway}, want: errAway},
 		"add, though it was done":     {store: faulty{added: errAway}, want: errAway, left: 1},

@@ -22,8 +22,7 @@ import (
 	"keepwatch/site/render"
 )
 
-// The errors that callers tell apart. Other errors mean that the database or the
-// store of originals is away. Texts are for the person who uploads.
+// The errors that callers tell apart. Other errors mean that the database is away. Texts are for the person who uploads.
 var (
 	// ErrNotPicture is returned for what is neither JPEG, PNG, WebP nor ZIP: HTTP 415.
 	ErrNotPicture = errors.New("this is not a picture that the site can show; send JPEG, PNG, WebP or a ZIP of them")
@@ -35,6 +34,8 @@ var (
 	ErrZIP = errors.New("this ZIP cannot be read")
 	// ErrFull is returned when the site has no room left: HTTP 507.
 	ErrFull = errors.New("the site has no room left for pictures")
+	// ErrKeep is returned when the store of originals is away or failing: HTTP 503.
+	ErrKeep = errors.New("the site cannot keep pictures just now; please try again")
 	// ErrBusy is returned when too many uploads are on their way: HTTP 503.
 	ErrBusy = errors.New("many uploads are on their way; please try again in a minute")
 	// ErrNoFile is returned for a form without a file: HTTP 400.

@@ -168,8 +168,11 @@ func (u *upload) write(ctx context.Context, t *temp, photo gallery.Photo) (int64
 	}
 	if err := u.in.parts.Originals.Put(ctx, t.content, t); err != nil {
 		u.in.forget(ctx, t.content)
-		if errors.Is(err, originals.ErrFull) {
+		switch {
+		case errors.Is(err, originals.ErrFull):
 			err = fmt.Errorf("%w: %w", ErrFull, err)
+		case ctx.Err() == nil:
+			err = fmt.Errorf("%w: %w", ErrKeep, err)
 		}
 		return 0, fmt.Errorf("keep original: %w", err)
 	}
