@@ -7,9 +7,9 @@ TOOLS := $(CURDIR)/.tools
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 # Packages with goroutines of their own: the race detector pays there.
-RACE := ./alerting/... ./probe/... ./spool/... ./oncall/... ./web/... ./telemetry/... ./site/...
+RACE := ./alerting/... ./probe/... ./spool/... ./web/... ./telemetry/... ./site ./site/access ./site/guard/... ./site/intake ./site/originals/... ./site/render/...
 
-.PHONY: help run stop-site start-site demo test test-browser test-s3 test-nfs short race long fuzz lint generate bench build course need need-race need-nginx cover clean
+.PHONY: help run stop-site start-site demo test test-browser test-s3 test-nfs test-turbo short race long fuzz lint generate bench build course need need-race need-nginx cover clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -40,12 +40,16 @@ need-nginx: ## install what tests of the site behind a proxy need (nginx), if mi
 
 test: need-race need-nginx ## run all tests (installs what they need)
 	$(GO) test -race -shuffle=on -timeout 15m $(RACE)
-	$(GO) test -shuffle=on -timeout 15m $$($(GO) list ./... | grep -vE '^keepwatch/(alerting|probe|spool|oncall|web|telemetry|site)(/|$$)')
+	$(GO) test -shuffle=on -timeout 15m $$($(GO) list ./... | grep -vxF "$$($(GO) list $(RACE))")
 
 test-browser: need ## the pages in a real Chromium (installs it: 440 MB); screenshots go to artifacts/
 	@deploy/need chromium
 	@rm -rf artifacts && mkdir -p artifacts
 	$(GO) test -tags browser -run Browser -timeout 15m -artifacts -outputdir $(CURDIR)/artifacts ./web ./site/pages ./site/guard
+
+test-turbo: ## the renderer with libjpeg-turbo, as in the container image (installs it and a C compiler)
+	@deploy/need gcc turbojpeg
+	$(GO) test -tags turbojpeg ./site/render/...
 
 VERSITYGW_VERSION := v1.8.0
 test-s3: ## originals on a real S3 server (builds versitygw into .tools: a minute, once)
