@@ -5,6 +5,12 @@ package pages_test
 import (
 	"fmt"
 	"image"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
@@ -122,6 +128,35 @@ func TestBrowserWithoutScripts(t *testing.T) {
 		p.open(path)
 		p.do(chromedp.WaitVisible("main img"))
 	}
+}
+
+// TestBrowserBusy meets a site that is busy at first: the picture comes all the same.
+func TestBrowserBusy(t *testing.T) {
+	t.Parallel()
+	b := serve(t)
+	code := b.code(t, "album", gallery.Write)
+	store(t, b, code, "one.jpg", jpegOf(t, image.NewRGBA(image.Rect(0, 0, 900, 600)), ""))
+	target, err := url.Parse(b.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refused atomic.Int32
+	next := httputil.NewSingleHostReverseProxy(target)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/img/") && refused.Add(1) <= 2 {
+			http.Error(w, "busy", http.StatusServiceUnavailable)
+			return
+		}
+		next.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
+	p := person(t, browser(t), front.URL)
+	p.login(code)
+	p.pictures()
+	if got := refused.Load(); got != 3 {
+		t.Errorf("the picture was asked for %d times, want 3", got)
+	}
+	p.sound("503")
 }
 
 // TestBrowserKeys walks by the keys, and by the addresses of the original site.

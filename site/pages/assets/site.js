@@ -114,6 +114,23 @@ document.addEventListener("keydown", (event) => {
   if (Object.hasOwn(keys, event.key) && keys[event.key]()) event.preventDefault();
 });
 
+// A picture that did not come, because the site was busy, is asked for again a few
+// times, each time later, and not by all browsers at once.
+const tries = new WeakMap();
+
+function again(img) {
+  const n = tries.get(img) || 0;
+  if (n >= 4) return;
+  tries.set(img, n + 1);
+  setTimeout(() => {
+    if (!img.isConnected) return;
+    if (img.srcset) img.srcset = img.srcset; else img.src = img.src;
+  }, 1000 * 2 ** n * (0.75 + Math.random() / 2));
+}
+
+document.addEventListener("error", (event) => { if (event.target.tagName === "IMG") again(event.target); }, true);
+all("img").filter((img) => img.complete && img.currentSrc && img.naturalWidth === 0).forEach(again);
+
 // A form that was sent shows that it works on it.
 document.addEventListener("submit", (event) => {
   const form = event.target;
