@@ -27,12 +27,6 @@ const (
 // ErrAway is returned when nothing is known and the store cannot be asked.
 var ErrAway = errors.New("the site cannot reach its database just now; please try again")
 
-// LimitedError says that a client failed too often and when it may try again.
-type LimitedError struct{ Wait time.Duration }
-
-// Error tells visitors only that they must wait.
-func (e LimitedError) Error() string { return "too many wrong codes; please try again later" }
-
 // Store is what a Gate asks.
 type Store interface {
 	Grants(ctx context.Context, hashes [][]byte) ([]gallery.Grant, error)

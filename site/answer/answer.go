@@ -100,9 +100,6 @@ func Explain(err error) Answer {
 	if refusal, ok := errors.AsType[*guard.Refusal](err); ok {
 		return Answer{Err: refusal, Status: refusal.Status, Code: refusal.Code}
 	}
-	if _, ok := errors.AsType[access.LimitedError](err); ok {
-		return Answer{Err: err, Status: http.StatusTooManyRequests, Code: "limited"}
-	}
 	if wrong, ok := errors.AsType[gallery.InputError](err); ok {
 		return Answer{Err: wrong, Status: http.StatusBadRequest, Code: "input"}
 	}
@@ -148,9 +145,6 @@ func SetRetry(w http.ResponseWriter, err error, status int) {
 
 // waitOf is how long an error asks to wait; 0 when it does not say.
 func waitOf(err error) time.Duration {
-	if limited, ok := errors.AsType[access.LimitedError](err); ok {
-		return max(limited.Wait, time.Second)
-	}
 	if refusal, ok := errors.AsType[*guard.Refusal](err); ok {
 		return max(refusal.Wait, time.Second)
 	}
