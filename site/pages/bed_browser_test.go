@@ -198,12 +198,13 @@ func (p *tab) open(path string) {
 	p.do(chromedp.Navigate(p.base + path))
 }
 
-// wait asks the page, frame after frame, until an expression is true.
+// wait asks the page, frame after frame, until an expression is true and the page
+// with its scripts is there.
 func (p *tab) wait(what string) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	expr := fmt.Sprintf("new Promise((r) => requestAnimationFrame(() => r(Boolean(%s))))", what)
+	expr := fmt.Sprintf("new Promise((r) => requestAnimationFrame(() => r(document.readyState === 'complete' && Boolean(%s))))", what)
 	for {
 		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expr, chromedp.EvalAwaitPromise))
 		if err == nil && ok {

@@ -122,9 +122,10 @@ const adders = {
 };
 
 async function placed(photo) {
+  show(form.elements.loc, { ...photo.place, children: [] }); // at once; the way on may take longer
   try {
     show(form.elements.loc, await get("/api/v1/places/" + photo.place.id));
-  } catch { /* the place is saved; the list is that of before */ }
+  } catch { /* the place is saved; only its neighbours are missing */ }
 }
 
 function add(name) {
