@@ -24,7 +24,7 @@ const (
 )
 
 // Init fills an empty site with pictures that the program draws itself, and with
-// a login code that may look at them. It returns the code, formatted for people,
+// a login code that may do everything with them. It returns the code, formatted for people,
 // until somebody has used it, then "". It may be killed at any point and run
 // again, also by several machines at once: files have the names of their content,
 // and all rows are one transaction.
@@ -40,7 +40,7 @@ func (s *Site) Init(ctx context.Context) (code string, err error) {
 	if err != nil {
 		return "", err
 	}
-	seed := gallery.Seed{Now: time.Now().UTC(), Tag: sampleTag, Level: gallery.Read, Code: gallery.NewCode(), Photos: photos}
+	seed := gallery.Seed{Now: time.Now().UTC(), Tag: sampleTag, Level: gallery.Write, Code: gallery.NewCode(), Photos: photos}
 	if err := s.store.Seed(ctx, seed); err != nil {
 		return "", fmt.Errorf("store the sample pictures: %w", err)
 	}

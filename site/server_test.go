@@ -214,7 +214,7 @@ func TestInit(t *testing.T) {
 	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != 200 {
 		t.Fatalf("login: %d %s", w.Code, w.Body)
 	}
-	if diff := cmp.Diff([]tagReply{{ID: 1, Name: "samples", Level: gallery.Read}}, got.Tags); diff != "" {
+	if diff := cmp.Diff([]tagReply{{ID: 1, Name: "samples", Level: gallery.Write}}, got.Tags); diff != "" {
 		t.Error(diff)
 	}
 	token := cookieOf(t, w).Value
