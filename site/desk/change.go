@@ -171,16 +171,18 @@ func (d *Desk) Unshare(ctx context.Context, v gallery.Visitor, typed string) err
 }
 
 // Upload reads a multipart form and stores its pictures (A6). The visitor is
-// judged before a byte of a file is read. The report tells of each file, also
+// judged before a byte of a file is read, unless the file comes before its tags:
+// then only that there is some tag to upload to. The report tells of each file, also
 // when there is an error.
 func (d *Desk) Upload(ctx context.Context, v gallery.Visitor, body io.Reader, boundary string) (intake.Report, error) {
 	if len(v.Writable()) == 0 {
 		return intake.Report{}, gallery.ErrForbidden
 	}
-	form, err := intake.OpenForm(body, boundary)
+	form, err := d.Uploads.OpenForm(ctx, body, boundary)
 	if err != nil {
-		return intake.Report{}, err
+		return intake.Report{}, uploadError(ctx, err)
 	}
+	defer form.Close()
 	report, err := d.Uploads.Receive(ctx, intake.Batch{Fields: form.Fields, Visitor: v}, form.Next)
 	for _, id := range report.IDs() {
 		d.Gate.Forget(gallery.Change{Photo: id})

@@ -8,6 +8,7 @@ package desk
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"time"
 
@@ -32,6 +33,8 @@ type Store interface {
 
 // Uploads judges a visitor and takes files in; [intake.Intake] does.
 type Uploads interface {
+	// OpenForm reads the fields of a form, in whatever order they come.
+	OpenForm(ctx context.Context, body io.Reader, boundary string) (*intake.Form, error)
 	Receive(ctx context.Context, b intake.Batch, next func() (intake.Part, error)) (intake.Report, error)
 }
 

@@ -36,45 +36,69 @@ type Form struct {
 	budget *headerBudget
 	next   *multipart.Part // the first file, until Next returns it
 	last   *multipart.Part // what Next returned before
+	hold   func(*multipart.Part) (*temp, error)
+	early  []earlyFile // files that came before the tags, in order
+	done   []earlyFile // those of them that Next returned
+	whole  bool        // everything was read already
 }
 
 // OpenForm reads the fields of a multipart body up to its first file, so that a
-// visitor can be judged before a file is read. boundary is that of the
+// visitor can be judged before a file is read. A form that has a file before its
+// tags is refused; [Intake.OpenForm] takes small ones. boundary is that of the
 // Content-Type. All errors are [gallery.InputError].
 func OpenForm(body io.Reader, boundary string) (*Form, error) {
-	f := &Form{budget: &headerBudget{r: body, end: []byte("--" + boundary + "--")}}
+	return openForm(body, boundary, nil)
+}
+
+// openForm is OpenForm with a place for files that come before the tags; nil has none.
+func openForm(body io.Reader, boundary string, hold func(*multipart.Part) (*temp, error)) (*Form, error) {
+	f := &Form{budget: &headerBudget{r: body, end: []byte("--" + boundary + "--")}, hold: hold}
 	f.parts = multipart.NewReader(f.budget, boundary)
-	for count := 0; ; count++ {
-		part, err := f.part()
-		if isEnd(err) {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		if part.FormName() == fileField {
-			f.next = part
-			break
-		}
-		if count == maxFields {
-			return nil, inputError("a form may have %d fields", maxFields)
-		}
-		if err := f.field(part); err != nil {
-			return nil, err
-		}
-	}
-	switch {
-	case f.next != nil && len(f.Fields.Tags) == 0:
-		return nil, errOrder()
-	case len(f.Fields.Tags) == 0:
-		return nil, inputError("tag must name at least one tag of your own")
-	case f.next == nil:
-		return nil, ErrNoFile
+	if err := f.read(); err != nil {
+		f.Close()
+		return nil, err
 	}
 	return f, nil
 }
 
-func errOrder() error { return inputError("put the tags before the files") }
+// read reads fields up to the first file that can be judged, or to the end.
+func (f *Form) read() error {
+	for count := 0; ; count++ {
+		part, err := f.part()
+		if isEnd(err) {
+			f.whole = true
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if part.FormName() == fileField {
+			if len(f.Fields.Tags) > 0 && len(f.early) == 0 {
+				f.next = part
+				break
+			}
+			if err := f.keep(part); err != nil {
+				return err
+			}
+			continue
+		}
+		if count == maxFields {
+			return inputError("a form may have %d fields", maxFields)
+		}
+		if err := f.field(part); err != nil {
+			return err
+		}
+	}
+	switch {
+	case len(f.Fields.Tags) == 0:
+		return inputError("tag must name at least one tag of your own")
+	case f.next == nil && len(f.early) == 0:
+		return ErrNoFile
+	}
+	return nil
+}
+
+func errOrder() error { return inputError("put the tags and all other fields before the files") }
 
 // field reads one field.
 func (f *Form) field(part *multipart.Part) error {
@@ -100,6 +124,9 @@ func (f *Form) field(part *multipart.Part) error {
 // a body that cannot be read are [gallery.InputError]. What was not read of the
 // file before is read now.
 func (f *Form) Next() (Part, error) {
+	if f.whole {
+		return f.nextEarly()
+	}
 	for {
 		part := f.next
 		f.next = nil
