@@ -118,6 +118,15 @@ func (c *cache) remove(key string) {
 	_ = c.root.Remove(cacheFile(key)) // if it cannot be removed it is found broken again
 }
 
+// touch keeps a file from being the next to go whose bytes were taken from memory.
+func (c *cache) touch(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, ok := c.items[key]; ok {
+		c.order.MoveToFront(e)
+	}
+}
+
 // use notes that a key was used and reports whether its file's time is too old.
 func (c *cache) use(key string, size int64, mod, now time.Time) bool {
 	c.mu.Lock()

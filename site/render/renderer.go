@@ -63,6 +63,7 @@ func (o *Options) setDefaults() {
 type Renderer struct {
 	opts    Options
 	cache   *cache
+	hot     *hot
 	log     *slog.Logger
 	engine  engine
 	buffers sync.Pool // of *bytes.Buffer, for originals
@@ -89,7 +90,7 @@ func New(cfg Config, opts Options, log *slog.Logger) (*Renderer, error) {
 		return nil, err
 	}
 	return &Renderer{
-		opts: opts, cache: c, log: log,
+		opts: opts, cache: c, hot: newHot(), log: log,
 		engine: engine{
 			header: func(data []byte) (Header, error) { return ReadHeader(bytes.NewReader(data)) },
 			decode: decode, encode: source.render,
@@ -103,8 +104,16 @@ func New(cfg Config, opts Options, log *slog.Logger) (*Renderer, error) {
 // [ErrNotPicture], [ErrTooLarge], [ErrBroken], and those of Picture.Admit, Picture.Open and ctx.
 func (r *Renderer) Get(ctx context.Context, p Picture, edge int, lane Lane) (*Rendition, error) {
 	key := p.Key(edge)
+	if data := r.hot.get(key); data != nil {
+		r.hits.Add(1)
+		r.cache.touch(key)
+		return &Rendition{ReadSeeker: bytes.NewReader(data), Key: key, Cached: true}, nil
+	}
 	if f := r.cache.open(key, time.Now()); f != nil {
 		r.hits.Add(1)
+		if info, err := f.Stat(); err == nil {
+			r.hot.offer(key, f, info.Size())
+		}
 		return &Rendition{ReadSeeker: f, Key: key, Cached: true, closer: f}, nil
 	}
 	r.misses.Add(1)
