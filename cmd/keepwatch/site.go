@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"math"
+	"os"
 	"runtime/debug"
 
 	"keepwatch/postgres"
@@ -36,14 +36,14 @@ func (d *daemon) makeSite() (err error) {
 		return err
 	}
 	d.site.Around, d.site.ProbeTag = d.newrelic.Middleware, probeTag
-	if !d.roles.probe && !d.roles.watch && debug.SetMemoryLimit(-1) == math.MaxInt64 { // and no GOMEMLIMIT
-		debug.SetMemoryLimit(siteMemory)
+	if !d.roles.probe && !d.roles.watch && os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(siteGC)
 	}
 	return nil
 }
 
-// siteMemory is what a process that only serves the site should make do with: each
-// decoded picture is tens of megabytes of garbage, which the collector would let
-// grow to twice of what is in use (measured during a flood: 226 MiB, with it 138).
-// It is no bound: what is in use may be more.
-const siteMemory = 110 << 20
+// siteGC is how much garbage a process that only serves the site may gather, in
+// percent of what is in use: each decoded picture is tens of megabytes, and with
+// Go's 100 a flood took 226 MiB. A fixed limit would do the same until more than
+// that is in use, and then never stop collecting.
+const siteGC = 40

@@ -11,7 +11,7 @@ import (
 // closing a small file costs more than its bytes.
 const (
 	hotBytes   = 32 << 20
-	hotLargest = 128 << 10 // larger ones leave by sendfile
+	hotLargest = 64 << 10 // larger ones leave by sendfile, which costs less than copying them
 	hotSeen    = 4096
 )
 
