@@ -192,10 +192,25 @@ func (p *tab) where() string {
 	return strings.TrimPrefix(at, p.base)
 }
 
-// open goes to a page, also to one that answers with an error.
+// open goes to a page, also to one that answers with an error, and waits until the
+// page before it is gone and the new one is there with its scripts: what is asked
+// next must not reach the old one.
 func (p *tab) open(path string) {
 	p.t.Helper()
+	eval[bool](p, "window.kwLeaving = true")
 	p.do(chromedp.Navigate(p.base + path))
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	const arrived = "!window.kwLeaving && document.readyState === 'complete'" // no promise: scripts may be off
+	for {
+		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](arrived))
+		if err == nil && ok {
+			return
+		}
+		if ctx.Err() != nil {
+			p.t.Fatalf("%s never came (%v): %v", path, err, p.complaints())
+		}
+	}
 }
 
 // wait asks the page, frame after frame, until an expression is true and the page

@@ -101,7 +101,10 @@ func checkLook(t *testing.T, p *tab, name, path string, width int64) {
 		if eval[bool](p, `document.scrollingElement.scrollWidth > innerWidth`) {
 			t.Errorf("%s scrolls sideways: %s", at, eval[string](p, `[...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.className || e.tagName).slice(0, 5).join(", ")`))
 		}
-		if got := eval[float64](p, `kwShift`); got > 0 {
+		// On a busy machine the head or the foot is painted a frame before the rest of the
+		// page has come (0.0043 was seen); a picture without its box moves far more. Browsers
+		// call up to 0.1 good (web.dev/cls).
+		if got := eval[float64](p, `kwShift`); got > 0.01 {
 			t.Errorf("%s moves by %.4f while it comes: %v", at, got, eval[[]string](p, `kwShifts`))
 		}
 		if got := eval[[]string](p, faults); len(got) > 0 {
