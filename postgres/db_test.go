@@ -290,9 +290,11 @@ func TestLeadHandsOver(t *testing.T) {
 		t.Fatal("the first lost its lead for nothing")
 	default:
 	}
+	const locks = `FROM pg_locks WHERE locktype = 'advisory' AND granted
+		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
+	eventually(t, "the other lead's session has ended", func() bool { return count(t, dsn, "SELECT count(pid) "+locks) == 1 })
 	// The session dies: the leader hears of it, and the second can lead.
-	if got := count(t, dsn, `SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND granted
-		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`); got != 1 {
+	if got := count(t, dsn, "SELECT count(pg_terminate_backend(pid)) "+locks); got != 1 {
 		t.Fatalf("killed %d leaders, want 1", got)
 	}
 	select {
