@@ -34,6 +34,23 @@ type Report struct {
 	// MadeAt is the instant up to which facts were known; before To the week had not ended.
 	MadeAt   time.Time       `json:"made_at"`
 	Services []ServiceReport `json:"services"`
+
+	// Kind is one of the window kinds; "" is a week, as reports before had none.
+	Kind string `json:"kind,omitempty"`
+	// Title is how people call the window: "week 2026-W47", "November 2026". "" means the week.
+	Title string `json:"title,omitempty"`
+	// Final is set when the report was frozen at least a day after its week's end.
+	Final bool `json:"final,omitempty"`
+	// Hash is the SHA-256 of the facts in hexadecimal; "" before the report is written.
+	Hash string `json:"facts_sha256,omitempty"`
+	// Engine and TZData are the versions of what computed it.
+	Engine string `json:"engine,omitempty"`
+	TZData string `json:"tzdata,omitempty"`
+	// Changes says in one sentence each what differs from the revision before.
+	Changes []string `json:"changes,omitempty"`
+	// Note is a free text of the team, Markdown.
+	Note   string       `json:"note,omitempty"`
+	People []PersonLoad `json:"people,omitempty"` // most pages first
 }
 
 // Week parses the week again; the error is one of a report that was not made by [Build].
@@ -78,6 +95,16 @@ type ServiceReport struct {
 	Acked     int    `json:"acked"`
 	Unacked   int    `json:"unacked"` // of Incidents
 	Pages     int    `json:"pages"`   // trigger pages that a channel accepted in the week
+
+	MTTAMedian *int64 `json:"mtta_median_s,omitempty"` // nearest rank, like MTTA
+	MTTD       *int64 `json:"mttd_s,omitempty"`        // mean seconds from an outage's start to its page, rounded up
+	MTBF       *int64 `json:"mtbf_s,omitempty"`        // good time by number of outages
+
+	Trend      []TrendWeek  `json:"trend,omitempty"`  // weeks before this one, oldest first
+	CheckFacts []CheckFacts `json:"checks,omitempty"` // most budget spent first
+	Exclusions []Exclusion  `json:"exclusions,omitempty"`
+	Users      []UserFacts  `json:"users,omitempty"` // one for each access log of the service
+	Noise      []Noise      `json:"noise,omitempty"`
 }
 
 // Outage is one bad stretch of a service, cut at the week's ends.

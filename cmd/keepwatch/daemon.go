@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -226,10 +225,11 @@ func (d *daemon) tryLead(ctx context.Context) (alerting.Lease, bool, error) {
 // lead is what only the leading daemon runs.
 func (d *daemon) lead(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return d.engine.Run(ctx) })
-	g.Go(func() error { return d.deliverer.Run(ctx) })
-	g.Go(func() error { return d.writer.Run(ctx) })
-	g.Go(func() error { return d.newrelic.Deliver(ctx) })
+	for _, run := range []func(context.Context) error{
+		d.engine.Run, d.deliverer.Run, d.writer.Run, d.newrelic.Deliver,
+	} {
+		g.Go(func() error { return run(ctx) })
+	}
 	return g.Wait()
 }
 
@@ -249,7 +249,8 @@ func (d *daemon) run(ctx context.Context) error {
 		keepers = append(keepers,
 			part{"failover", d.failover.Run}, part{"recorder", d.recorder.Run}, part{"leader", d.leader.Run})
 		producers = append(producers,
-			part{"prober", d.probe}, part{"figures", d.figures.Run}, part{"backlog", d.backlog.Run}, part{"covers", d.covers.Run}, part{"auditor", d.auditor.Run}, part{"reload", d.watchReload})
+			part{"prober", d.probe}, part{"figures", d.figures.Run}, part{"backlog", d.backlog.Run},
+			part{"covers", d.covers.Run}, part{"auditor", d.auditor.Run}, part{"reload", d.watchReload})
 	}
 	if d.console != nil {
 		producers = append(producers, part{"console", func(ctx context.Context) error { return d.console.Run(ctx, d.consoleLn) }})
@@ -264,94 +265,6 @@ func (d *daemon) run(ctx context.Context) error {
 	d.log.InfoContext(ctx, "started", "version", version, "roles", d.roles.String(), "config", d.file.Path)
 	err := runStages(ctx, server, pool, keepers, producers)
 	return errors.Join(err, d.close())
-}
-
-// put brings a configuration into force: at the start and at each reload.
-func (d *daemon) put(ctx context.Context, f *config.File) error {
-	checks, err := f.ProbeChecks(d.own.env(probe.Env{Beats: d.database.beats}))
-	if err != nil {
-		return err
-	}
-	before := d.present.Swap(f)
-	d.putWebhook(f)
-	names, mails := fallbackNames(f)
-	d.deliverer.Reload(d.notifiers(f), names, mails)
-	d.deliverer.Pace(f.Fallback.After, holdOf(f))
-	d.engine.Apply(f.Rules(), d.covers.roster(f), d.routing(f))
-	d.metrics.Lean(!fullDetail(f))
-	d.runner.Apply(checks)
-	d.database.sync(ctx, d.now().UTC(), checks)
-	known := map[string]bool{}
-	for _, c := range checks {
-		for _, l := range c.Locations {
-			known[c.Name+"\x00"+l] = true
-		}
-	}
-	d.recent.Keep(func(check, location string) bool { return known[check+"\x00"+location] })
-	for _, c := range before.Checks {
-		if !slices.ContainsFunc(f.Checks, func(n config.Check) bool { return n.Name == c.Name }) {
-			d.metrics.Forget(c.Name)
-		}
-	}
-	return nil
-}
-
-// watchReload loads the file anew at each SIGHUP. A bad file changes nothing but
-// what health, log and metric say.
-func (d *daemon) watchReload(ctx context.Context) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-d.hup:
-		}
-		d.reloadOnce(ctx)
-	}
-}
-
-func (d *daemon) reloadOnce(ctx context.Context) {
-	before := d.present.Load()
-	f, err := d.reload()
-	if err == nil {
-		err = d.put(ctx, f)
-	}
-	st := &reloadState{at: d.now(), good: d.reloaded.Load().good, err: err}
-	if err == nil {
-		st.good = st.at
-	}
-	d.reloaded.Store(st)
-	if err != nil {
-		d.log.ErrorContext(ctx, "reload refused, the old configuration stays in force", "err", err)
-		return
-	}
-	for _, w := range f.Warnings {
-		d.log.WarnContext(ctx, "configuration warning", "at", w.String())
-	}
-	d.log.InfoContext(ctx, "configuration reloaded", "changes", fmt.Sprint(config.Diff(before, f)))
-}
-
-// whileLeading passes results to the engine only while this daemon leads: a
-// stand-by's engine does not run, and would only fill its inbox.
-type whileLeading struct {
-	engine *alerting.Engine
-	leader *alerting.Leader
-}
-
-// Record implements probe.Sink.
-func (w whileLeading) Record(r probe.Result) {
-	if w.leader.Leads() {
-		w.engine.Record(r)
-	}
-}
-
-// fanout passes a result to several sinks, in order.
-type fanout []probe.Sink
-
-// Record implements probe.Sink.
-func (f fanout) Record(r probe.Result) {
-	for _, s := range f {
-		s.Record(r)
-	}
 }
 
 // openConsole takes the console's address; without a console block there is none.
