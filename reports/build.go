@@ -12,7 +12,14 @@ type Input struct {
 	// known to continue from the week before.
 	Timelines map[string]Timeline
 	Incidents map[string][]IncidentFact // by service, oldest first
-	Excluded  map[string][]Interval     // by service
+	// Excluded is time that does not count, by service; Exclusions the same with reasons and cap.
+	Excluded   map[string][]Interval
+	Exclusions []Exclusion
+	Trend      map[string][]TrendWeek // by service, oldest first
+	People     []Human
+	Duties     []Duty
+	// Window is what the report is about when that is not Week.
+	Window Window
 }
 
 // Build makes the report of a week. It is pure: equal inputs give equal reports.

@@ -120,3 +120,15 @@ type Noise struct {
 	At       time.Time `json:"at"`
 	Summary  string    `json:"summary"`
 }
+
+// Attribution is bad time that fell into bad time of another service.
+type Attribution struct {
+	Service string `json:"service"`
+	Ms      int64  `json:"ms"`
+}
+
+// Group is redundant checks: Need of them must be good for the service to be good.
+type Group struct {
+	Need int      `json:"need"`
+	Of   []string `json:"of"`
+}

@@ -26,7 +26,7 @@ const (
 // are whole milliseconds unless the name says seconds; instants are UTC.
 type Report struct {
 	Schema   int       `json:"schema"`
-	Week     string    `json:"week"` // "2026-W47"
+	Week     string    `json:"week"` // "2026-W47"; "" where Kind is another window
 	Zone     string    `json:"zone"` // IANA name
 	From     time.Time `json:"from"`
 	To       time.Time `json:"to"`
@@ -105,6 +105,17 @@ type ServiceReport struct {
 	Exclusions []Exclusion  `json:"exclusions,omitempty"`
 	Users      []UserFacts  `json:"users,omitempty"` // one for each access log of the service
 	Noise      []Noise      `json:"noise,omitempty"`
+
+	// What the service was made of, so that its week can be computed again after the
+	// configuration has changed. Critical is absent in reports from before they had it.
+	Critical  []string `json:"critical,omitempty"`
+	Redundant []Group  `json:"redundant,omitempty"`
+	DependsOn []string `json:"depends_on,omitempty"`
+	// CapMs is how much planned maintenance may be excluded a week.
+	CapMs int64 `json:"max_maintenance_ms,omitempty"`
+	// Attributed is how much of BadMs fell into bad time of services that this one
+	// depends on. It explains, it takes nothing away.
+	Attributed []Attribution `json:"attributed,omitempty"`
 }
 
 // Outage is one bad stretch of a service, cut at the week's ends.
@@ -121,6 +132,9 @@ type Outage struct {
 	ContinuesFrom string `json:"continues_from,omitempty"`
 	AckBy         string `json:"ack_by,omitempty"`
 	AckS          *int64 `json:"ack_s,omitempty"` // seconds from page to acknowledgement, rounded up
+	// BecauseOf names the services that this one depends on and that were bad meanwhile.
+	BecauseOf []string `json:"because_of,omitempty"`
+	DetectS   *int64   `json:"detect_s,omitempty"` // seconds from the outage's start to its page, rounded up
 }
 
 // Gap is one stretch of unknown time.

@@ -6,7 +6,10 @@
 // All arithmetic is on integers (milliseconds, parts per million).
 package reports
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Verdict is what a slot of a check, or a moment of a service, was. The numbers are stored.
 type Verdict int16
@@ -76,11 +79,51 @@ type IncidentFact struct {
 	AckBy                                   string
 	Checks                                  []string
 	Pages                                   int // trigger pages that a channel accepted in the window asked for
+	Summary                                 string
+	Paged                                   []PageFact // those pages, oldest first
 }
 
-// Service is what a report is about.
+// PageFact is one page that a channel accepted.
+type PageFact struct {
+	At      time.Time
+	Person  string // key of people; "" when the channel chose
+	Channel string // name of the channel
+}
+
+// Service is what a report is about. It is bad while any critical check is bad, or
+// so many of a redundant group that Need cannot be good; good while all of that is
+// good; else unknown.
 type Service struct {
 	Name      string
 	Objective Percent
 	Critical  []string
+	Redundant []Group
+	DependsOn []string      // services; for attribution only
+	Cap       time.Duration // planned maintenance that may be excluded a week; 0 excludes none
+}
+
+// Checks are the names of all checks that the service needs, each once.
+func (s Service) Checks() []string {
+	all := append([]string{}, s.Critical...)
+	for _, g := range s.Redundant {
+		for _, name := range g.Of {
+			if !slices.Contains(all, name) {
+				all = append(all, name)
+			}
+		}
+	}
+	return all
+}
+
+// Human is somebody who may be paged.
+type Human struct {
+	Person string // key of people
+	Name   string
+	Zone   *time.Location // nil is UTC
+}
+
+// Duty is a stretch for which somebody was on call.
+type Duty struct {
+	Person   string // key of people
+	From, To time.Time
 }
