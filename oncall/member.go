@@ -140,7 +140,9 @@ func (r run) lastBefore(turn int) int {
 }
 
 // person returns who has turn k on a day of it; "" for nobody. Somebody who has
-// left in the middle of the turn is followed by the next one at once.
+// left in the middle of the turn is followed by the next one at once, and a turn that
+// began without anybody belongs to the next one who comes: as long as somebody
+// takes part, somebody is on call.
 func (q queue) person(k, day int) string {
 	if k < 0 || len(q.members) == 0 {
 		return ""
@@ -150,11 +152,11 @@ func (q queue) person(k, day int) string {
 		i--
 	}
 	r := q.runs[i]
-	if len(r.now) == 0 {
-		return ""
+	index := r.last
+	if len(r.now) > 0 {
+		index = r.now[(r.at+k-r.turn)%len(r.now)]
 	}
-	index := r.now[(r.at+k-r.turn)%len(r.now)]
-	if !q.members[index].on(day) {
+	if index < 0 || !q.members[index].on(day) {
 		if index = next(q.members, index, day); index < 0 {
 			return ""
 		}

@@ -197,11 +197,11 @@ func (w *walker) minute(at time.Time) string {
 			}
 		}
 	}
-	if w.who < 0 || !w.onDuty() {
+	if w.who == -2 || !w.onDuty() {
 		return ""
 	}
 	who := w.who
-	if !w.takesPart(who, w.day) {
+	if who < 0 || !w.takesPart(who, w.day) {
 		if who = w.after(who, w.day); who < 0 {
 			return ""
 		}

@@ -157,6 +157,25 @@ func TestLayerStories(t *testing.T) {
 				"2026-01-26T10:00Z": "barbara", "2026-02-02T10:00Z": "ada", "2026-02-09T10:00Z": "alan",
 			},
 		},
+		{
+			name: "all have left: the next one who comes is on call at once, not from the next hand-off",
+			c: RotationConfig{
+				Start: monday, Handoff: Handoff{Weekday: 1, Hour: 9, Set: true},
+				People: []Member{{Person: "ada", Until: Date{2026, 1, 10}}, {Person: "grace", From: Date{2026, 1, 15}}},
+			},
+			at: map[string]string{
+				"2026-01-09T23:59Z": "ada", "2026-01-10T00:00Z": "", "2026-01-14T23:59Z": "", "2026-01-15T00:00Z": "grace",
+				"2026-01-19T10:00Z": "grace",
+			},
+		},
+		{
+			name: "nobody had come by the first hand-off",
+			c: RotationConfig{
+				Start: monday, Handoff: Handoff{Weekday: 1, Hour: 9, Set: true},
+				People: []Member{{Person: "ada", From: Date{2026, 1, 8}}},
+			},
+			at: map[string]string{"2026-01-07T23:59Z": "", "2026-01-08T00:00Z": "ada", "2026-01-12T10:00Z": "ada"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
