@@ -8,6 +8,7 @@ import (
 	"keepwatch/alerting/pagerduty"
 	"keepwatch/alerting/webhook"
 	"keepwatch/probe"
+	"keepwatch/reports"
 )
 
 // Kinds is the menu of check kinds: all that Keepwatch can look at. A check has
@@ -85,4 +86,23 @@ func (c Channels) Notifier(address func(person string) string) alerting.Notifier
 		return email.New(*c.Email, address)
 	}
 	return nil
+}
+
+// Formats is the menu of report formats, in the order in which they are offered.
+// A new one is one file and one line here.
+func Formats() []reports.Format {
+	return []reports.Format{
+		reports.Text{},
+		reports.JSON{},
+	}
+}
+
+// Format is the report format of a name; false when there is none.
+func Format(name string) (reports.Format, bool) {
+	for _, f := range Formats() {
+		if f.Name() == name {
+			return f, true
+		}
+	}
+	return nil, false
 }

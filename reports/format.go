@@ -6,9 +6,15 @@ import (
 	"io"
 )
 
-// Format writes a report in one way. All formats print the same value.
+// Format writes a report in one way. All formats print the same value, and equal
+// values give equal bytes. Safe for concurrent use.
 type Format interface {
+	// Name is how people ask for it: "text", "json", "pdf".
 	Name() string
+	// Media is the media type, and Ext the ending of a file with its dot.
+	Media() string
+	Ext() string
+	// Write writes the report; the error is the writer's, or that of a report whose zone is unknown here.
 	Write(w io.Writer, r Report) error
 }
 
@@ -17,6 +23,12 @@ type Text struct{}
 
 // Name returns "text".
 func (Text) Name() string { return "text" }
+
+// Media returns plain text.
+func (Text) Media() string { return "text/plain; charset=utf-8" }
+
+// Ext returns ".txt".
+func (Text) Ext() string { return ".txt" }
 
 // Write writes the report; the error is the writer's, or that of a report whose
 // zone is unknown here.
@@ -38,6 +50,12 @@ type JSON struct{}
 
 // Name returns "json".
 func (JSON) Name() string { return "json" }
+
+// Media returns JSON.
+func (JSON) Media() string { return "application/json; charset=utf-8" }
+
+// Ext returns ".json".
+func (JSON) Ext() string { return ".json" }
 
 // Write writes the report, indented, with a newline at the end.
 func (JSON) Write(w io.Writer, r Report) error {

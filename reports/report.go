@@ -135,6 +135,10 @@ type Outage struct {
 	// BecauseOf names the services that this one depends on and that were bad meanwhile.
 	BecauseOf []string `json:"because_of,omitempty"`
 	DetectS   *int64   `json:"detect_s,omitempty"` // seconds from the outage's start to its page, rounded up
+	// ResolvedAt is when its incident was resolved; nil when it was not, or none was opened.
+	ResolvedAt *time.Time `json:"resolved_at,omitempty"`
+	Rule       string     `json:"rule,omitempty"` // the rule that paged, in words; "" when none did
+	Note       string     `json:"note,omitempty"` // what people wrote about it, one line; "" when nobody did
 }
 
 // Gap is one stretch of unknown time.

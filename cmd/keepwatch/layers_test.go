@@ -17,6 +17,12 @@ var layers = map[string][]string{
 	"oncall":          {},
 	"oncall/calendar": {"oncall"},
 	"reports":         {},
+	"reports/chart":   {},                           // draws what it is given
+	"reports/sheet":   {"reports", "reports/chart"}, // what every format prints of a report, in words
+	"reports/plain":   {"reports", "reports/sheet"}, // text, Markdown, CSV
+	"reports/page":    {"reports", "reports/sheet", "reports/chart"},
+	"reports/pdf":     {"reports", "reports/sheet", "reports/chart"},
+	"reports/courier": {"reports"},
 	"site/render":     {"site/render/plane"},
 	"site/originals":  {},
 	"site/gallery":    {},
@@ -37,14 +43,14 @@ var layers = map[string][]string{
 	},
 	"alerting": {"probe", "oncall"},
 
-	"postgres":           {"probe", "oncall", "reports", "alerting", "site/gallery", "site", "telemetry/event"},
+	"postgres":           {"probe", "oncall", "reports", "reports/courier", "alerting", "site/gallery", "site", "telemetry/event"},
 	"postgres/pgtest":    {"postgres"},
 	"site/render/plane":  {},
 	"spool":              {"probe", "oncall", "alerting"},
 	"telemetry":          {"probe", "oncall", "alerting", "reports", "telemetry/event"},
 	"telemetry/event":    {"probe", "alerting"}, // the rows that telemetry and postgres share
 	"telemetry/nrfake":   {},
-	"web":                {"probe", "oncall", "alerting", "reports"},
+	"web":                {"probe", "oncall", "alerting", "reports", "reports/page"},
 	"alerting/pagerduty": {"probe", "alerting", "oncall"},
 	"alerting/webhook":   {"probe", "alerting"},
 	"alerting/email":     {"probe", "alerting"},
@@ -57,6 +63,7 @@ var layers = map[string][]string{
 	"config": {
 		"probe", "oncall", "reports", "alerting", "site", "site/render", "site/originals",
 		"postgres", "telemetry", "web", "alerting/pagerduty", "alerting/webhook", "alerting/email",
+		"reports/plain", "reports/page", "reports/pdf",
 		"docs",
 	},
 	"config/gendocs": {"config"}, // writes docs/config.md
@@ -79,6 +86,8 @@ var owners = map[string]string{
 	"github.com/invopop/jsonschema":   "config",
 	"github.com/bep/imagemeta":        "site/intake",
 	"github.com/aws/":                 "site/originals",
+	"codeberg.org/go-pdf":             "reports/pdf",
+	"github.com/yuin/goldmark":        "reports/page",
 }
 
 func TestLayers(t *testing.T) {
