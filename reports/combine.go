@@ -10,28 +10,63 @@ type Interval struct{ From, To time.Time }
 // checks count once. Excluded time wins over all of it. A check without a timeline,
 // or a service without checks, is unknown.
 func Combine(lines []Timeline, excluded []Interval, from, to time.Time) []Span {
-	size := 0
+	s := Service{}
+	byName := make(map[string]Timeline, len(lines))
 	for _, line := range lines {
-		size += len(line.Spans)
+		s.Critical = append(s.Critical, line.Check)
+		byName[line.Check] = line
 	}
-	out := make([]Span, 0, size+len(excluded))
-	at := make([]int, len(lines))
-	for t := from; t.Before(to); {
-		s := Span{From: t, To: to, Verdict: Good}
-		if len(lines) == 0 {
-			s.Verdict, s.Cause = Unknown, "no critical checks"
-		}
-		for i, line := range lines {
-			for at[i] < len(line.Spans) && !line.Spans[at[i]].To.After(t) {
-				at[i]++
-			}
-			s.join(line.Check, spanAt(line.Spans[at[i]:], t))
-		}
-		s.exclude(excluded)
-		out = appendSpan(out, s)
-		t = s.To
+	return CombineService(s, byName, excluded, from, to)
+}
+
+// CombineService is [Combine] for a service with redundant groups: such a group is
+// bad while so many of it are bad that Need cannot be good, good while Need are
+// good, else unknown. lines are by check.
+func CombineService(s Service, lines map[string]Timeline, excluded []Interval, from, to time.Time) []Span {
+	size := len(excluded)
+	for _, check := range s.Checks() {
+		size += len(lines[check].Spans)
 	}
+	out := make([]Span, 0, size)
+	walk(s, lines, excluded, from, to, func(stretch Span, _ []Span) { out = appendSpan(out, stretch) })
 	return out
+}
+
+// walk cuts [from, to) into stretches in which nothing changes, and says of each
+// what the service was and what each of its checks was, in the order of s.Checks().
+// The checks' spans are only valid during the call.
+func walk(s Service, lines map[string]Timeline, excluded []Interval, from, to time.Time, each func(stretch Span, checks []Span)) {
+	names := s.Checks()
+	place := make(map[string]int, len(names))
+	left := make([][]Span, len(names))
+	for i, name := range names {
+		place[name], left[i] = i, lines[name].Spans
+	}
+	now := make([]Span, len(names))
+	for t := from; t.Before(to); {
+		stretch := Span{From: t, To: to, Verdict: Good}
+		if len(names) == 0 {
+			stretch.Verdict, stretch.Cause = Unknown, "no critical checks"
+		}
+		for i := range names {
+			for len(left[i]) > 0 && !left[i][0].To.After(t) {
+				left[i] = left[i][1:]
+			}
+			now[i] = spanAt(left[i], t)
+			if end := now[i].To; !end.IsZero() && end.Before(stretch.To) { // a zero end has none
+				stretch.To = end
+			}
+		}
+		for _, name := range s.Critical {
+			stretch.join(name, now[place[name]])
+		}
+		for _, g := range s.Redundant {
+			stretch.joinGroup(g, place, now)
+		}
+		stretch.exclude(excluded)
+		each(stretch, now)
+		t = stretch.To
+	}
 }
 
 // spanAt returns the first of spans when it holds t, else unknown time up to it.
@@ -45,12 +80,8 @@ func spanAt(spans []Span, t time.Time) Span {
 	return spans[0]
 }
 
-// join takes in what one critical check was at s.From and shortens s to the time
-// for which that holds. A zero c.To has no end.
+// join takes in what one critical check was at s.From.
 func (s *Span) join(check string, c Span) {
-	if !c.To.IsZero() && c.To.Before(s.To) {
-		s.To = c.To
-	}
 	switch {
 	case c.Verdict == Bad && s.Verdict == Bad:
 		s.Checks = union(s.Checks, []string{check})
@@ -63,6 +94,33 @@ func (s *Span) join(check string, c Span) {
 		}
 	case c.Verdict != Good && s.Verdict == Good:
 		s.Verdict, s.Checks, s.Cause = Unknown, []string{check}, check+": "+c.Cause
+	}
+}
+
+// joinGroup takes in what a redundant group was at s.From: its bad members when it
+// was bad, its unknown ones when it was unknown.
+func (s *Span) joinGroup(g Group, place map[string]int, now []Span) {
+	var good, bad int
+	for _, name := range g.Of {
+		switch now[place[name]].Verdict {
+		case Good:
+			good++
+		case Bad:
+			bad++
+		case Unknown, Excluded:
+		}
+	}
+	verdict := Quorum(good, bad, len(g.Of), len(g.Of)-g.Need+1)
+	if verdict == Good {
+		return
+	}
+	for _, name := range g.Of {
+		if c := now[place[name]]; c.Verdict == verdict || (verdict == Unknown && c.Verdict != Good && c.Verdict != Bad) {
+			s.join(name, c)
+		}
+	}
+	if verdict == Unknown && s.Verdict == Good { // a need that cannot be
+		s.Verdict, s.Cause = Unknown, "no such quorum"
 	}
 }
 
