@@ -17,6 +17,8 @@ var layers = map[string][]string{
 	"oncall":          {},
 	"oncall/calendar": {"oncall"},
 	"reports":         {},
+	"history":         {},                           // logs of probes that others made
+	"traffic":         {},                           // access logs
 	"reports/chart":   {},                           // draws what it is given
 	"reports/sheet":   {"reports", "reports/chart"}, // what every format prints of a report, in words
 	"reports/plain":   {"reports", "reports/sheet"}, // text, Markdown, CSV
