@@ -1,6 +1,10 @@
 package reports
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // Input is all that a report is made of.
 type Input struct {
@@ -12,72 +16,166 @@ type Input struct {
 	// known to continue from the week before.
 	Timelines map[string]Timeline
 	Incidents map[string][]IncidentFact // by service, oldest first
-	// Excluded is time that does not count, by service; Exclusions the same with reasons and cap.
+	// Excluded is time that does not count, by service, as it is; Exclusions what
+	// people declared, which the law of [Exclusion] is applied to.
 	Excluded   map[string][]Interval
 	Exclusions []Exclusion
 	Trend      map[string][]TrendWeek // by service, oldest first
-	People     []Human
-	Duties     []Duty
+	Places     map[string][]PlaceLine // by check, by name of the location
+	Latency    map[string]LatencyFact // by check
+	Users      map[string][]UserFacts // by service
+	People     []Human                // who may be paged
+	Duties     []Duty                 // who was on call
+	Quiet      []string               // channels that ring nobody, such as mail
 	// Window is what the report is about when that is not Week.
 	Window Window
+	Engine string // version of what computes
+	TZData string // version of the zones' rules
 }
 
-// Build makes the report of a week. It is pure: equal inputs give equal reports.
+// PlaceLine is what a check looked like from one location, over the time of its timeline.
+type PlaceLine struct {
+	Location string
+	Spans    []Span
+}
+
+// LatencyFact is the latency of a check in a window and in the one before.
+type LatencyFact struct{ Now, Before Latency }
+
+// window is what the report is about.
+func (in Input) window() Window {
+	if in.Window.Kind == "" {
+		return in.Week.Window()
+	}
+	return in.Window
+}
+
+// Build makes the report of a window. It is pure: equal inputs give equal reports.
 func Build(in Input) Report {
-	zone := "UTC"
-	if in.Week.Zone != nil {
-		zone = in.Week.Zone.String()
-	}
+	w := in.window()
+	w.Zone = zoneOr(w.Zone)
 	r := Report{
-		Schema: Schema, Week: in.Week.String(), Zone: zone,
-		From: in.Week.From, To: in.Week.To, Revision: max(in.Revision, 1),
-		MadeAt: in.Now.UTC(), Services: []ServiceReport{},
+		Schema: Schema, Zone: w.Zone.String(), From: w.From, To: w.To, Revision: max(in.Revision, 1),
+		MadeAt: in.Now.UTC(), Services: []ServiceReport{}, Kind: w.Kind, Title: w.Title,
+		Engine: in.Engine, TZData: in.TZData,
 	}
+	if w.Kind == KindWeek {
+		r.Week = w.Week.String()
+	}
+	builds := make([]serviceBuild, 0, len(in.Services))
 	for _, s := range in.Services {
-		r.Services = append(r.Services, buildService(in, s))
+		builds = append(builds, foldService(in, w, s))
 	}
+	for i := range builds {
+		builds[i].attribute(builds)
+		r.Services = append(r.Services, builds[i].out)
+	}
+	r.People = peopleLoad(in, w)
+	r.Hash = factsSum(r)
 	return r
 }
 
-// buildService makes the figures of one service.
-func buildService(in Input, s Service) ServiceReport {
-	lines := make([]Timeline, 0, len(s.Critical))
-	from := in.Week.From
-	for _, check := range s.Critical {
-		line := in.Timelines[check]
-		line.Check = check
-		lines = append(lines, line)
-		if len(line.Spans) > 0 && line.Spans[0].From.Before(from) {
-			from = line.Spans[0].From
+// serviceBuild is one service's report being made.
+type serviceBuild struct {
+	service Service
+	w       Window
+	out     ServiceReport
+	bad     []Interval // as measured, excluded or not; from before the window
+	spent   map[string]int64
+}
+
+// foldService makes the figures of one service.
+func foldService(in Input, w Window, s Service) serviceBuild {
+	b := serviceBuild{service: s, w: w, spent: map[string]int64{}}
+	b.out = ServiceReport{
+		Name: s.Name, ObjectivePPM: int64(s.Objective), Outages: []Outage{}, Gaps: []Gap{},
+		Critical: s.Critical, Redundant: s.Redundant, DependsOn: s.DependsOn, CapMs: s.Cap.Milliseconds(),
+		Trend: in.Trend[s.Name], Users: in.Users[s.Name],
+	}
+	excluded := in.Excluded[s.Name]
+	var own []Exclusion
+	for _, x := range in.Exclusions {
+		if x.Service == s.Name {
+			own = append(own, x)
 		}
 	}
-	spans := Combine(lines, in.Excluded[s.Name], from, in.Week.To)
+	if len(own) > 0 {
+		intervals, notes := exclude(own, w, s.Cap)
+		excluded = append(slices.Clone(excluded), intervals...)
+		b.out.Exclusions = notes
+	}
+	from := w.From
+	for _, check := range s.Checks() {
+		if spans := in.Timelines[check].Spans; len(spans) > 0 && spans[0].From.Before(from) {
+			from = spans[0].From
+		}
+	}
 	facts := in.Incidents[s.Name]
-
-	out := ServiceReport{Name: s.Name, ObjectivePPM: int64(s.Objective), Outages: []Outage{}, Gaps: []Gap{}}
-	sums := sumByVerdict(spans, in.Week)
-	out.GoodMs, out.BadMs, out.UnknownMs, out.ExcludedMs = sums[Good], sums[Bad], sums[Unknown], sums[Excluded]
-	out.judge(s.Objective)
-	if out.ExcludedMs > 0 {
-		exp := sumByVerdict(Combine(lines, nil, from, in.Week.To), in.Week)
-		out.Experienced = FloorPercent(exp[Good], exp[Good]+exp[Bad], s.Objective.decimals())
-	}
+	b.measure(in, excluded, from)
+	spans := b.spans(in, excluded, from)
+	detected := map[string]bool{}
 	for _, span := range spans {
-		out.list(span, in.Week, facts)
+		b.out.list(span, w, facts, detected)
 	}
-	for _, line := range lines {
-		for _, slot := range line.Soft {
-			if !slot.Before(in.Week.From) && slot.Before(in.Week.To) {
+	b.out.people(w, facts)
+	b.out.detection()
+	b.out.noise(w, facts, b.bad, in.Now)
+	b.checks(in)
+	return b
+}
+
+// spans returns what the service was, and fills the sums.
+func (b *serviceBuild) spans(in Input, excluded []Interval, from time.Time) []Span {
+	spans := CombineService(b.service, in.Timelines, excluded, from, b.w.To)
+	sums := sumByVerdict(spans, b.w)
+	out := &b.out
+	out.GoodMs, out.BadMs, out.UnknownMs, out.ExcludedMs = sums[Good], sums[Bad], sums[Unknown], sums[Excluded]
+	out.judge(b.service.Objective)
+	if out.ExcludedMs > 0 {
+		exp := sumByVerdict(CombineService(b.service, in.Timelines, nil, from, b.w.To), b.w)
+		out.Experienced = FloorPercent(exp[Good], exp[Good]+exp[Bad], b.service.Objective.decimals())
+	}
+	for _, check := range b.service.Checks() {
+		for _, slot := range in.Timelines[check].Soft {
+			if !slot.Before(b.w.From) && slot.Before(b.w.To) {
 				out.SoftFailures++
 			}
 		}
 	}
-	out.people(in.Week, facts)
-	return out
+	return spans
 }
 
-// sumByVerdict adds up the milliseconds of each verdict in the week.
-func sumByVerdict(spans []Span, w Week) [4]int64 {
+// measure learns what was bad without regard to exclusions, and the budget that
+// went while each check was bad.
+func (b *serviceBuild) measure(in Input, excluded []Interval, from time.Time) {
+	names := b.service.Checks()
+	walk(b.service, in.Timelines, nil, from, b.w.To, func(stretch Span, checks []Span) {
+		if stretch.Verdict != Bad {
+			return
+		}
+		if n := len(b.bad); n > 0 && b.bad[n-1].To.Equal(stretch.From) {
+			b.bad[n-1].To = stretch.To
+		} else {
+			b.bad = append(b.bad, Interval{stretch.From, stretch.To})
+		}
+		c, ok := stretch.clip(b.w.From, b.w.To)
+		if !ok {
+			return
+		}
+		var ms int64
+		for _, part := range subtract(Interval{c.From, c.To}, excluded) {
+			ms += part.To.Sub(part.From).Milliseconds()
+		}
+		for i, check := range checks {
+			if check.Verdict == Bad {
+				b.spent[names[i]] += ms
+			}
+		}
+	})
+}
+
+// sumByVerdict adds up the milliseconds of each verdict in the window.
+func sumByVerdict(spans []Span, w Window) [4]int64 {
 	var sums [4]int64
 	for _, s := range spans {
 		if c, ok := s.clip(w.From, w.To); ok {
@@ -104,9 +202,9 @@ func (r *ServiceReport) judge(objective Percent) {
 	r.Verdict = Decide(r.BadMs, r.UnknownMs, eligible, objective)
 }
 
-// list adds a span to the outages or the gaps, cut to the week.
-func (r *ServiceReport) list(s Span, w Week, facts []IncidentFact) {
-	began := s.From
+// list adds a span to the outages or the gaps, cut to the window. detected holds the
+// incidents whose page was already held against an outage.
+func (r *ServiceReport) list(s Span, w Window, facts []IncidentFact, detected map[string]bool) {
 	c, ok := s.clip(w.From, w.To)
 	if !ok {
 		return
@@ -117,14 +215,22 @@ func (r *ServiceReport) list(s Span, w Week, facts []IncidentFact) {
 			From: c.From, To: c.To, Ms: c.Ms(), Cause: c.Cause,
 			Checks: append([]string{}, c.Checks...), Locations: append([]string{}, c.Locations...),
 		}
-		if began.Before(w.From) {
-			o.ContinuesFrom = w.Previous().String()
+		if s.From.Before(w.From) {
+			o.ContinuesFrom = w.before()
 		}
 		for _, f := range facts {
-			if f.begun().Before(s.To) && (f.Resolved.IsZero() || f.Resolved.After(began)) {
-				o.Incident, o.AckBy, o.AckS = f.ID, f.AckBy, f.ackSeconds()
-				break
+			if f.Alarm || !f.begun().Before(s.To) || (!f.Resolved.IsZero() && !f.Resolved.After(s.From)) {
+				continue
 			}
+			o.Incident, o.AckBy, o.AckS, o.Rule, o.Note = f.ID, f.AckBy, f.ackSeconds(), f.Rule, f.Note
+			if !f.Resolved.IsZero() {
+				o.ResolvedAt = new(f.Resolved)
+			}
+			if len(f.Paged) > 0 && !detected[f.ID] && !f.Paged[0].At.Before(s.From) && o.ContinuesFrom == "" {
+				detected[f.ID] = true
+				o.DetectS = new(ceilSeconds(f.Paged[0].At.Sub(s.From)))
+			}
+			break
 		}
 		r.Outages = append(r.Outages, o)
 	case Unknown:
@@ -133,46 +239,82 @@ func (r *ServiceReport) list(s Span, w Week, facts []IncidentFact) {
 	}
 }
 
-// begun is when the episode began.
-func (f IncidentFact) begun() time.Time {
-	if f.Started.IsZero() {
-		return f.Opened
+// before names the window before, in which a cut outage began.
+func (w Window) before() string {
+	if w.Kind == KindWeek {
+		return w.Week.Previous().String()
 	}
-	return f.Started
+	return "before"
 }
 
-// ackSeconds is the time from page to acknowledgement, rounded up; nil when it was
-// never acknowledged.
-func (f IncidentFact) ackSeconds() *int64 {
-	if f.Acknowledged.IsZero() {
-		return nil
+// checks fills the facts of each check, most budget spent first.
+func (b *serviceBuild) checks(in Input) {
+	for _, name := range b.service.Checks() {
+		line := in.Timelines[name]
+		sums := sumByVerdict(line.Spans, b.w)
+		f := CheckFacts{
+			Name: name, GoodMs: sums[Good], BadMs: sums[Bad], UnknownMs: sums[Unknown], SpentMs: b.spent[name],
+			Latency: in.Latency[name].Now, LastWeek: in.Latency[name].Before, Locations: []LocationFact{},
+		}
+		if len(line.Spans) == 0 {
+			f.UnknownMs = b.w.To.Sub(b.w.From).Milliseconds()
+		}
+		for _, slot := range line.Soft {
+			if !slot.Before(b.w.From) && slot.Before(b.w.To) {
+				f.SoftFailures++
+			}
+		}
+		suspect := suspicion(line.Spans, in.Places[name], b.w)
+		for i, p := range in.Places[name] {
+			sums := sumByVerdict(p.Spans, b.w)
+			f.Locations = append(f.Locations, LocationFact{
+				Location: p.Location, GoodMs: sums[Good], BadMs: sums[Bad], UnknownMs: sums[Unknown], SuspectMs: suspect[i],
+			})
+		}
+		b.out.CheckFacts = append(b.out.CheckFacts, f)
 	}
-	return new(ceilSeconds(f.Acknowledged.Sub(f.Opened)))
+	slices.SortStableFunc(b.out.CheckFacts, func(x, y CheckFacts) int { return cmp.Compare(y.SpentMs, x.SpentMs) })
 }
 
-func ceilSeconds(d time.Duration) int64 {
-	return int64((max(d, 0) + time.Second - 1) / time.Second)
+// suspicion returns for each place the time that was bad there only, while the
+// check was good.
+func suspicion(line []Span, places []PlaceLine, w Window) []int64 {
+	out := make([]int64, len(places))
+	for i, p := range places {
+		for _, s := range p.Spans {
+			c, ok := s.clip(w.From, w.To)
+			if !ok || c.Verdict != Bad {
+				continue
+			}
+			left := []Interval{{c.From, c.To}}
+			for _, other := range line {
+				if other.Verdict != Good {
+					left = without(left, other)
+				}
+			}
+			for j, q := range places {
+				for _, other := range q.Spans {
+					if j != i && other.Verdict == Bad {
+						left = without(left, other)
+					}
+				}
+			}
+			for _, l := range left {
+				out[i] += l.To.Sub(l.From).Milliseconds()
+			}
+		}
+	}
+	return out
 }
 
-// people fills what the incidents asked of people. An incident counts in the week in
-// which it began; its pages count in the week in which they were accepted.
-func (r *ServiceReport) people(w Week, facts []IncidentFact) {
-	var sum time.Duration
-	for _, f := range facts {
-		r.Pages += f.Pages
-		if f.begun().Before(w.From) {
-			r.Carried++
+func without(left []Interval, s Span) []Interval {
+	var out []Interval
+	for _, l := range left {
+		if !s.From.Before(l.To) || !s.To.After(l.From) {
+			out = append(out, l)
 			continue
 		}
-		r.Incidents++
-		if f.Acknowledged.IsZero() {
-			r.Unacked++
-			continue
-		}
-		r.Acked++
-		sum += max(f.Acknowledged.Sub(f.Opened), 0)
+		out = append(out, subtract(l, []Interval{{s.From, s.To}})...)
 	}
-	if r.Acked > 0 {
-		r.MTTA = new(ceilSeconds(sum / time.Duration(r.Acked)))
-	}
+	return out
 }

@@ -212,6 +212,7 @@ func TestOutageOverTheWeekEnd(t *testing.T) {
 	want := []Outage{{
 		From: w.To, To: w.To.Add(25 * time.Minute), Ms: 1_500_000, Checks: []string{"front-page"}, Locations: []string{"west"},
 		Cause: "front-page: status: got 503, want 200", Incident: "kw-site-1", ContinuesFrom: "2026-W47", AckBy: "grace", AckS: new(int64(60)),
+		ResolvedAt: new(fact.Resolved),
 	}}
 	if diff := cmp.Diff(second.Outages, want); diff != "" {
 		t.Errorf("outages of the second week (-got +want):\n%s", diff)

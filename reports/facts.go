@@ -78,6 +78,9 @@ type Exclusion struct {
 	Author     string    `json:"author"`
 	Approver   string    `json:"approver,omitempty"`
 	Reason     string    `json:"reason"`
+	// Cancelled is when somebody took it back: a window ends then, a correction never
+	// was. Zero when nobody did.
+	Cancelled time.Time `json:"cancelled_at,omitzero"`
 	// CountedMs is how much of it was excluded in this window, after the cap.
 	CountedMs int64 `json:"counted_ms"`
 	// Note says why less was excluded than declared; "" when all was.

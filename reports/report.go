@@ -53,11 +53,15 @@ type Report struct {
 	People []PersonLoad `json:"people,omitempty"` // most pages first
 }
 
-// Week parses the week again; the error is one of a report that was not made by [Build].
+// week parses the week again, or makes a week of another window's ends; the error is
+// one of a report that was not made by [Build].
 func (r Report) week() (Week, error) {
 	zone, err := time.LoadLocation(r.Zone)
 	if err != nil {
 		return Week{}, fmt.Errorf("zone of the report: %w", err)
+	}
+	if r.Kind != "" && r.Kind != KindWeek {
+		return Week{Zone: zone, From: r.From, To: r.To}, nil
 	}
 	return ParseWeek(r.Week, zone)
 }

@@ -80,7 +80,12 @@ type IncidentFact struct {
 	Checks                                  []string
 	Pages                                   int // trigger pages that a channel accepted in the window asked for
 	Summary                                 string
+	Rule                                    string     // the rule that paged, in words; "" when it is not known
+	Note                                    string     // what people wrote about it, one line
 	Paged                                   []PageFact // those pages, oldest first
+	// Alarm is set for an incident that no check's failure opened: a budget that
+	// burns, a message sent by hand.
+	Alarm bool
 }
 
 // PageFact is one page that a channel accepted.

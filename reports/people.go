@@ -1,0 +1,249 @@
+package reports
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// interruption is how long further pages of one incident belong to the first.
+const interruption = time.Minute
+
+// begun is when the episode began.
+func (f IncidentFact) begun() time.Time {
+	if f.Started.IsZero() {
+		return f.Opened
+	}
+	return f.Started
+}
+
+// ackSeconds is the time from page to acknowledgement, rounded up; nil when it was
+// never acknowledged.
+func (f IncidentFact) ackSeconds() *int64 {
+	if f.Acknowledged.IsZero() {
+		return nil
+	}
+	return new(ceilSeconds(f.Acknowledged.Sub(f.Opened)))
+}
+
+func ceilSeconds(d time.Duration) int64 {
+	return int64((max(d, 0) + time.Second - 1) / time.Second)
+}
+
+// people fills what the incidents asked of people. An incident counts in the window
+// in which it began; its pages count in the one in which they were accepted.
+func (r *ServiceReport) people(w Window, facts []IncidentFact) {
+	var acks []time.Duration
+	for _, f := range facts {
+		r.Pages += f.Pages
+		if f.begun().Before(w.From) {
+			r.Carried++
+			continue
+		}
+		r.Incidents++
+		if f.Acknowledged.IsZero() {
+			r.Unacked++
+			continue
+		}
+		r.Acked++
+		acks = append(acks, max(f.Acknowledged.Sub(f.Opened), 0))
+	}
+	r.MTTA = mean(acks)
+	if n := len(acks); n > 0 {
+		slices.Sort(acks)
+		r.MTTAMedian = new(ceilSeconds(acks[(n+1)/2-1])) // nearest rank
+	}
+}
+
+// mean is in seconds, rounded up; nil of nothing.
+func mean(all []time.Duration) *int64 {
+	if len(all) == 0 {
+		return nil
+	}
+	var sum time.Duration
+	for _, d := range all {
+		sum += d
+	}
+	n := time.Duration(len(all))
+	return new(ceilSeconds((sum + n - 1) / n))
+}
+
+// detection fills how long outages went unnoticed, and how far apart they were.
+func (r *ServiceReport) detection() {
+	var waits []time.Duration
+	var began int64
+	for _, o := range r.Outages {
+		if o.DetectS != nil {
+			waits = append(waits, time.Duration(*o.DetectS)*time.Second)
+		}
+		if o.ContinuesFrom == "" {
+			began++
+		}
+	}
+	r.MTTD = mean(waits)
+	if began > 0 {
+		r.MTBF = new(r.GoodMs / began / 1000) // floored: it never flatters
+	}
+}
+
+// noise lists the incidents that paged somebody although the service had no bad slot
+// in all their time, as far as is known at now.
+func (r *ServiceReport) noise(w Window, facts []IncidentFact, bad []Interval, now time.Time) {
+	for _, f := range facts {
+		if f.Alarm || len(f.Paged) == 0 || f.begun().Before(w.From) {
+			continue
+		}
+		end := f.Resolved
+		if end.IsZero() {
+			end = now
+		}
+		if !slices.ContainsFunc(bad, func(x Interval) bool { return x.From.Before(end) && x.To.After(f.begun()) }) {
+			r.Noise = append(r.Noise, Noise{Incident: f.ID, At: f.Paged[0].At, Summary: f.Summary})
+		}
+	}
+}
+
+// attribute says how much bad time fell into bad time of services that this one
+// depends on. Nothing is taken away for it.
+func (b *serviceBuild) attribute(all []serviceBuild) {
+	for _, name := range b.service.DependsOn {
+		at := slices.IndexFunc(all, func(o serviceBuild) bool { return o.service.Name == name })
+		if at < 0 {
+			continue
+		}
+		var total int64
+		for i := range b.out.Outages {
+			o := &b.out.Outages[i]
+			var ms int64
+			for _, x := range all[at].bad {
+				if c, ok := (Span{From: o.From, To: o.To}).clip(x.From, x.To); ok {
+					ms += c.Ms()
+				}
+			}
+			if ms > 0 {
+				o.BecauseOf = append(o.BecauseOf, name)
+			}
+			total += ms
+		}
+		if total > 0 {
+			b.out.Attributed = append(b.out.Attributed, Attribution{Service: name, Ms: total})
+		}
+	}
+}
+
+// peopleLoad says what the window asked of each person, most pages first. Somebody
+// who was on call and not paged is listed too.
+func peopleLoad(in Input, w Window) []PersonLoad {
+	loads := map[string]*PersonLoad{}
+	zones := map[string]*time.Location{"": w.Zone}
+	names := map[string]string{"": "whoever the channel chose"}
+	for _, h := range in.People {
+		zones[h.Person], names[h.Person] = zoneOr(h.Zone), h.Name
+	}
+	load := func(person string) *PersonLoad {
+		if loads[person] == nil {
+			loads[person] = &PersonLoad{Person: person, Name: cmp.Or(names[person], person)}
+		}
+		return loads[person]
+	}
+	acks := map[string][]time.Duration{}
+	for _, f := range allIncidents(in) {
+		paged := map[string]time.Time{}
+		for _, p := range f.Paged {
+			if slices.Contains(in.Quiet, p.Channel) || p.At.Before(w.From) || !p.At.Before(w.To) {
+				continue
+			}
+			if last, again := paged[p.Person]; again && p.At.Sub(last) < interruption {
+				continue
+			}
+			paged[p.Person] = p.At
+			load(p.Person).interrupted(p.At.In(zoneOr(zones[p.Person])))
+		}
+		if f.Acknowledged.IsZero() {
+			for person := range paged {
+				loads[person].Unacked++
+			}
+			continue
+		}
+		by := personOf(f.AckBy, in.People)
+		if by != "" && !f.begun().Before(w.From) {
+			load(by).Acked++
+			acks[by] = append(acks[by], max(f.Acknowledged.Sub(f.Opened), 0))
+		}
+	}
+	for person, ms := range onCall(in.Duties, w) {
+		load(person).OnCallMs = ms
+	}
+	out := make([]PersonLoad, 0, len(loads))
+	for person, l := range loads {
+		l.MTTA = mean(acks[person])
+		out = append(out, *l)
+	}
+	slices.SortFunc(out, func(a, b PersonLoad) int {
+		return cmp.Or(cmp.Compare(b.Pages, a.Pages), cmp.Compare(b.OnCallMs, a.OnCallMs), strings.Compare(a.Person, b.Person))
+	})
+	return out
+}
+
+// interrupted counts one interruption at a person's local time.
+func (l *PersonLoad) interrupted(local time.Time) {
+	hour := local.Hour()
+	weekend := local.Weekday() == time.Saturday || local.Weekday() == time.Sunday
+	l.Pages++
+	if weekend || hour < 8 || hour >= 18 {
+		l.OutOfHours++
+	}
+	if hour < 7 || hour >= 22 {
+		l.Sleep++
+	}
+}
+
+// allIncidents are those of all services, each once, in an order that does not change.
+func allIncidents(in Input) []IncidentFact {
+	seen := map[string]bool{}
+	var all []IncidentFact
+	for _, s := range in.Services {
+		for _, f := range in.Incidents[s.Name] {
+			if !seen[f.ID] {
+				seen[f.ID] = true
+				all = append(all, f)
+			}
+		}
+	}
+	return all
+}
+
+// personOf finds who acknowledged: the journal has keys, and names where it was done
+// at PagerDuty. "" when it is nobody of ours.
+func personOf(by string, people []Human) string {
+	for _, h := range people {
+		if h.Person == by {
+			return by
+		}
+	}
+	for _, h := range people {
+		if by != "" && strings.EqualFold(h.Name, by) {
+			return h.Person
+		}
+	}
+	return ""
+}
+
+// onCall adds up for each person the time in the window for which it was on call;
+// two rotations at once count once.
+func onCall(duties []Duty, w Window) map[string]int64 {
+	taken := map[string][]Interval{}
+	ms := map[string]int64{}
+	for _, d := range duties {
+		c, ok := (Span{From: d.From, To: d.To}).clip(w.From, w.To)
+		if !ok || d.Person == "" {
+			continue
+		}
+		for _, part := range subtract(Interval{c.From, c.To}, taken[d.Person]) {
+			ms[d.Person] += part.To.Sub(part.From).Milliseconds()
+		}
+		taken[d.Person] = append(taken[d.Person], Interval{c.From, c.To})
+	}
+	return ms
+}
