@@ -120,6 +120,13 @@ type Page struct {
 	LastStatus int
 	LastError  string // one sentence, no secrets
 	FellBack   bool   // fallback pages were already owed for this one
+
+	// VerifiedAt is when the page was last looked up at its channel; zero when it
+	// never was, or could not be.
+	VerifiedAt time.Time
+	Proof      Proof     // what the last look showed; "" before it
+	Ringing    string    // who is rung, or who acknowledged, in the channel's words; "" when nobody
+	RingingAt  time.Time // since when
 }
 
 // Change is one decision with everything it owes. It is applied whole or not at all.

@@ -162,6 +162,8 @@ func settled(have, outcome Page) Page {
 	have.Attempts, have.FirstTried = outcome.Attempts, outcome.FirstTried
 	have.UnsureAt, have.AcceptedAt = outcome.UnsureAt, outcome.AcceptedAt
 	have.LastStatus, have.LastError, have.FellBack = outcome.LastStatus, outcome.LastError, outcome.FellBack
+	have.VerifiedAt, have.Proof = outcome.VerifiedAt, outcome.Proof
+	have.Ringing, have.RingingAt = outcome.Ringing, outcome.RingingAt
 	return have
 }
 

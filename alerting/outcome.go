@@ -157,6 +157,7 @@ func followUp(p Page, siblings []Page, t terms, now time.Time) []Page {
 	next.State, next.Action, next.Created = Queued, Resolve, now
 	next.Epoch, next.Attempts, next.LastStatus, next.LastError, next.FellBack = 0, 0, 0, "", false
 	next.FirstTried, next.UnsureAt, next.AcceptedAt, next.LeaseUntil = time.Time{}, time.Time{}, time.Time{}, time.Time{}
+	next.VerifiedAt, next.Proof, next.Ringing, next.RingingAt = time.Time{}, "", "", time.Time{}
 	switch p.Action {
 	case Resolve:
 		doubt := slices.ContainsFunc(siblings, func(q Page) bool {

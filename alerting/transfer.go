@@ -103,7 +103,21 @@ func mergePage(a, b Page) Page {
 	out.UnsureAt = later(a.UnsureAt, b.UnsureAt)
 	out.AcceptedAt = earlier(a.AcceptedAt, b.AcceptedAt)
 	out.FirstTried = earlier(a.FirstTried, b.FirstTried)
+	seen := a
+	if laterLook(b, a) {
+		seen = b
+	}
+	out.VerifiedAt, out.Proof, out.Ringing, out.RingingAt = seen.VerifiedAt, seen.Proof, seen.Ringing, seen.RingingAt
 	return out
+}
+
+// laterLook reports whether a was looked up after b. Like [further] it is a
+// total order on what it decides.
+func laterLook(a, b Page) bool {
+	return cmp.Or(
+		a.VerifiedAt.Compare(b.VerifiedAt), cmp.Compare(a.Proof, b.Proof),
+		cmp.Compare(a.Ringing, b.Ringing), a.RingingAt.Compare(b.RingingAt),
+	) > 0
 }
 
 // further reports whether a is further along than b. It must be a total order

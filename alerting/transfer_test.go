@@ -34,6 +34,9 @@ func drawPages(label string) *rapid.Generator[[]alerting.Page] {
 				LeaseUntil: moment.Draw(t, "lease"), Due: moment.Draw(t, "due"), UnsureAt: moment.Draw(t, "unsure"),
 				AcceptedAt: moment.Draw(t, "accepted"), FirstTried: moment.Draw(t, "tried"),
 				FellBack: rapid.Bool().Draw(t, "fell back"), LastStatus: rapid.IntRange(0, 1).Draw(t, "status"),
+				VerifiedAt: moment.Draw(t, "verified"), RingingAt: moment.Draw(t, "ringing since"),
+				Proof:   rapid.SampledFrom([]alerting.Proof{"", alerting.Ringing, alerting.NoIncident}).Draw(t, "proof"),
+				Ringing: rapid.SampledFrom([]string{"", "Ada"}).Draw(t, "ringing"),
 			})
 		}
 		return pages

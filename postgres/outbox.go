@@ -16,10 +16,12 @@ var _ alerting.Primary = Incidents{}
 const sqlOutboxAdd = `
 INSERT INTO outbox (id, incident_id, seq, channel, route, dedup_key, action, person, level, payload,
                     fallback, urgency, state, created_at, due_at, lease_until, epoch, attempts,
-                    first_tried_at, unsure_at, accepted_at, last_status, last_error, fell_back)
+                    first_tried_at, unsure_at, accepted_at, last_status, last_error, fell_back,
+                    verified_at, proof, ringing, ringing_at)
 VALUES (@id, @incident, @seq, @channel, @route, @dedup_key, @action, @person, @level, @payload,
         @fallback, @urgency, @state, @created, @due, @lease_until, @epoch, @attempts,
-        @first_tried, @unsure, @accepted, @last_status, @last_error, @fell_back)
+        @first_tried, @unsure, @accepted, @last_status, @last_error, @fell_back,
+        @verified, @proof, @ringing, @ringing_at)
 ON CONFLICT (id) DO NOTHING`
 
 // Apply implements [alerting.Store].
@@ -70,11 +72,13 @@ WITH ready AS (
 	WHERE outbox.id = ready.id
 	RETURNING outbox.id, incident_id, seq, channel, route, dedup_key, action, person, level, payload,
 	          fallback, urgency, state, created_at, due_at, lease_until, epoch, attempts,
-	          first_tried_at, unsure_at, accepted_at, last_status, last_error, fell_back
+	          first_tried_at, unsure_at, accepted_at, last_status, last_error, fell_back,
+	          verified_at, proof, ringing, ringing_at
 )
 SELECT id, incident_id, seq, channel, route, dedup_key, action, person, level, payload,
        fallback, state, created_at, due_at, lease_until, epoch, attempts,
-       first_tried_at, unsure_at, accepted_at, last_status, last_error, fell_back
+       first_tried_at, unsure_at, accepted_at, last_status, last_error, fell_back,
+       verified_at, proof, ringing, ringing_at
 FROM claimed
 ORDER BY urgency, created_at NULLS FIRST, seq, id`
 
@@ -90,7 +94,8 @@ const sqlOutboxSettle = `
 UPDATE outbox
 SET state = @state, due_at = @due, lease_until = @lease_until, attempts = @attempts,
     first_tried_at = @first_tried, unsure_at = @unsure, accepted_at = @accepted,
-    last_status = @last_status, last_error = @last_error, fell_back = @fell_back
+    last_status = @last_status, last_error = @last_error, fell_back = @fell_back,
+    verified_at = @verified, proof = @proof, ringing = @ringing, ringing_at = @ringing_at
 WHERE id = @id AND epoch = @epoch
   AND (state IN ('queued', 'sending') OR @state IN ('accepted', 'rejected', 'cancelled'))`
 
@@ -124,7 +129,8 @@ func (s Incidents) settle(ctx context.Context, o alerting.Settlement) error {
 const sqlOutboxPages = `
 SELECT id, incident_id, seq, channel, route, dedup_key, action, person, level, payload,
        fallback, state, created_at, due_at, lease_until, epoch, attempts,
-       first_tried_at, unsure_at, accepted_at, last_status, last_error, fell_back
+       first_tried_at, unsure_at, accepted_at, last_status, last_error, fell_back,
+       verified_at, proof, ringing, ringing_at
 FROM outbox
 WHERE incident_id = @incident
 ORDER BY created_at NULLS FIRST, seq, id`
@@ -154,7 +160,8 @@ func (s Incidents) Backlog(ctx context.Context) (alerting.Backlog, error) {
 const sqlOutboxUnfinished = `
 SELECT id, incident_id, seq, channel, route, dedup_key, action, person, level, payload,
        fallback, state, created_at, due_at, lease_until, epoch, attempts,
-       first_tried_at, unsure_at, accepted_at, last_status, last_error, fell_back
+       first_tried_at, unsure_at, accepted_at, last_status, last_error, fell_back,
+       verified_at, proof, ringing, ringing_at
 FROM outbox
 WHERE incident_id IN (
 	SELECT incident_id FROM outbox WHERE ready_at IS NOT NULL
@@ -211,12 +218,14 @@ func collectPages(what string, rows pgx.Rows, err error) ([]alerting.Page, error
 
 func scanPage(row pgx.CollectableRow) (alerting.Page, error) {
 	var p alerting.Page
-	var created, due, lease, tried, unsure, accepted *time.Time
+	var created, due, lease, tried, unsure, accepted, verified, ringing *time.Time
 	err := row.Scan(&p.ID, &p.Incident, &p.Seq, &p.Channel, &p.Route, &p.DedupKey, &p.Action, &p.Person,
 		&p.Level, &p.Message, &p.Fallback, &p.State, &created, &due, &lease, &p.Epoch, &p.Attempts,
-		&tried, &unsure, &accepted, &p.LastStatus, &p.LastError, &p.FellBack)
+		&tried, &unsure, &accepted, &p.LastStatus, &p.LastError, &p.FellBack,
+		&verified, &p.Proof, &p.Ringing, &ringing)
 	p.Created, p.Due, p.LeaseUntil = instant(created), instant(due), instant(lease)
 	p.FirstTried, p.UnsureAt, p.AcceptedAt = instant(tried), instant(unsure), instant(accepted)
+	p.VerifiedAt, p.RingingAt = instant(verified), instant(ringing)
 	return p, err
 }
 
@@ -229,6 +238,7 @@ func pageArgs(p alerting.Page) pgx.NamedArgs {
 		"lease_until": stamp(p.LeaseUntil), "epoch": p.Epoch, "attempts": p.Attempts,
 		"first_tried": stamp(p.FirstTried), "unsure": stamp(p.UnsureAt), "accepted": stamp(p.AcceptedAt),
 		"last_status": p.LastStatus, "last_error": clean(p.LastError), "fell_back": p.FellBack,
+		"verified": stamp(p.VerifiedAt), "proof": p.Proof, "ringing": clean(p.Ringing), "ringing_at": stamp(p.RingingAt),
 	}
 }
 
@@ -249,7 +259,8 @@ func cleanMessage(m alerting.Message) alerting.Message {
 const sqlOutboxLock = `
 SELECT id, incident_id, seq, channel, route, dedup_key, action, person, level, payload,
        fallback, state, created_at, due_at, lease_until, epoch, attempts,
-       first_tried_at, unsure_at, accepted_at, last_status, last_error, fell_back
+       first_tried_at, unsure_at, accepted_at, last_status, last_error, fell_back,
+       verified_at, proof, ringing, ringing_at
 FROM outbox
 WHERE incident_id = @incident
 ORDER BY created_at NULLS FIRST, seq, id
@@ -258,16 +269,20 @@ FOR UPDATE`
 const sqlOutboxMerge = `
 INSERT INTO outbox (id, incident_id, seq, channel, route, dedup_key, action, person, level, payload,
                     fallback, urgency, state, created_at, due_at, lease_until, epoch, attempts,
-                    first_tried_at, unsure_at, accepted_at, last_status, last_error, fell_back)
+                    first_tried_at, unsure_at, accepted_at, last_status, last_error, fell_back,
+                    verified_at, proof, ringing, ringing_at)
 VALUES (@id, @incident, @seq, @channel, @route, @dedup_key, @action, @person, @level, @payload,
         @fallback, @urgency, @state, @created, @due, @lease_until, @epoch, @attempts,
-        @first_tried, @unsure, @accepted, @last_status, @last_error, @fell_back)
+        @first_tried, @unsure, @accepted, @last_status, @last_error, @fell_back,
+        @verified, @proof, @ringing, @ringing_at)
 ON CONFLICT (id) DO UPDATE
 SET state = excluded.state, due_at = excluded.due_at, lease_until = excluded.lease_until,
     epoch = excluded.epoch, attempts = excluded.attempts,
     first_tried_at = excluded.first_tried_at, unsure_at = excluded.unsure_at,
     accepted_at = excluded.accepted_at, last_status = excluded.last_status,
-    last_error = excluded.last_error, fell_back = excluded.fell_back`
+    last_error = excluded.last_error, fell_back = excluded.fell_back,
+    verified_at = excluded.verified_at, proof = excluded.proof,
+    ringing = excluded.ringing, ringing_at = excluded.ringing_at`
 
 // Import implements [alerting.Importer].
 func (s Incidents) Import(ctx context.Context, c alerting.Change) error {

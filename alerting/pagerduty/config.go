@@ -21,13 +21,29 @@ type Config struct {
 	// RoutingKey is the integration key (Events API v2) of the service that is paged for people
 	// without a key of their own. Default: none. Example: "${PAGERDUTY_ROUTING_KEY}".
 	RoutingKey probe.Secret `yaml:"routing_key"`
-	// APIToken is a REST API token, for reading incidents back. Default: none; paging works without it. Example: "${PAGERDUTY_TOKEN}".
+	// APIToken is a REST API token with full access. With it each page is looked up after it was accepted, acknowledgements are
+	// also read back by polling, and escalation_policy is kept up to date. Default: none; paging works without it. Example: "${PAGERDUTY_TOKEN}".
 	APIToken probe.Secret `yaml:"api_token"`
+	// EscalationPolicy is the ID of the PagerDuty escalation policy of the service behind routing_key. With an api_token Keepwatch
+	// keeps it equal to the escalation of this file and to who is on call, so that PagerDuty rings the right person and escalates
+	// even while Keepwatch is dead. Default: none; then that policy is left alone. Example: PESC123.
+	EscalationPolicy string `yaml:"escalation_policy"`
+	// Service is the ID of the PagerDuty service that pages by hand are made on. Default: the first service that uses escalation_policy. Example: PSVC123.
+	Service string `yaml:"service"`
+	// From is the e-mail address of the PagerDuty user in whose name pages by hand are made. It must not be somebody who is on
+	// call: PagerDuty acknowledges a page at once when it is for its own sender. Default: none; then `keepwatch page` goes by
+	// routing keys. Example: keepwatch@example.com.
+	From string `yaml:"from"`
+	// VerifyAfter is how long after PagerDuty accepted a page Keepwatch looks whether it rings. Default: 30s. Range: 5s to 10m.
+	VerifyAfter time.Duration `yaml:"verify_after"`
 	// WebhookSecret is the signing secret of the webhook subscription. Default: none; then PagerDuty's webhooks are refused.
 	// Example: "${PAGERDUTY_WEBHOOK_SECRET}".
 	WebhookSecret probe.Secret `yaml:"webhook_secret"`
 	// WebhookSecrets are further secrets that are also accepted, for changing the secret without losing a webhook. Default: none.
 	WebhookSecrets []probe.Secret `yaml:"webhook_secrets"`
+	// WebhookHeader is a second secret: what the webhook subscription sends in the custom header X-Keepwatch-Secret. A webhook
+	// without it is refused although it is signed. Default: none; the signature is enough. Example: "${PAGERDUTY_WEBHOOK_HEADER}".
+	WebhookHeader probe.Secret `yaml:"webhook_header"`
 	// EventsURL is where events are sent, without a path. Default: https://events.pagerduty.com. Example: https://events.eu.pagerduty.com.
 	EventsURL string `yaml:"events_url"`
 	// APIURL is where the REST API is, without a path. Default: https://api.pagerduty.com. Example: https://api.eu.pagerduty.com.
@@ -57,6 +73,9 @@ func (c *Config) SetDefaults() {
 	if c.HoldResolve == 0 {
 		c.HoldResolve = time.Minute
 	}
+	if c.VerifyAfter == 0 {
+		c.VerifyAfter = 30 * time.Second
+	}
 }
 
 // Validate reports every mistake.
@@ -66,6 +85,17 @@ func (c *Config) Validate(report func(path, msg string)) {
 	checkBase(c.APIURL, "api_url", report)
 	if c.HoldResolve != 0 && c.HoldResolve < time.Second || c.HoldResolve > 10*time.Minute {
 		report("hold_resolve", "is out of range (1s to 10m)")
+	}
+	if c.VerifyAfter != 0 && c.VerifyAfter < 5*time.Second || c.VerifyAfter > 10*time.Minute {
+		report("verify_after", "is out of range (5s to 10m)")
+	}
+	checkID(c.EscalationPolicy, "escalation_policy", "escalation policy ID (like PESC123)", report)
+	checkID(c.Service, "service", "service ID (like PSVC123)", report)
+	if c.From != "" && (!strings.Contains(c.From, "@") || strings.ContainsAny(c.From, " \t\r\n")) {
+		report("from", "is not an e-mail address (write the login of a PagerDuty user, like keepwatch@example.com)")
+	}
+	if c.EscalationPolicy != "" && c.RoutingKey == "" {
+		report("escalation_policy", "is of no use without routing_key: pages reach that policy through the service's key (set routing_key)")
 	}
 	for i, s := range c.WebhookSecrets {
 		if s == "" {
@@ -77,8 +107,13 @@ func (c *Config) Validate(report func(path, msg string)) {
 // Validate reports every mistake.
 func (p *PersonConfig) Validate(report func(path, msg string)) {
 	checkKey(p.RoutingKey, "routing_key", report)
-	if strings.ContainsAny(p.User, " \t/?#") {
-		report("user", "is not a PagerDuty user ID (like PABC123)")
+	checkID(p.User, "user", "user ID (like PABC123)", report)
+}
+
+// checkID refuses what cannot be an ID and would change the address of a call.
+func checkID(id, path, what string, report func(path, msg string)) {
+	if strings.ContainsAny(id, " \t\r\n/?#&%") {
+		report(path, "is not a PagerDuty "+what)
 	}
 }
 

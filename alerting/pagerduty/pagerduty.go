@@ -48,7 +48,16 @@ type Notifier struct {
 // New makes a notifier. keys is not copied and must not be changed afterwards.
 func New(cfg Config, keys Keys) *Notifier {
 	cfg.SetDefaults()
-	transport := &http.Transport{
+	client := pd.NewClient("", pd.WithV2EventsAPIEndpoint(strings.TrimSuffix(cfg.EventsURL, "/")),
+		pd.WithAPIEndpoint(strings.TrimSuffix(cfg.APIURL, "/")))
+	client.HTTPClient = newHTTP(newTransport(), keptBody)
+	return &Notifier{keys: keys, client: client}
+}
+
+// newTransport makes connections with deadlines; the library's default has none
+// for a whole call.
+func newTransport() *http.Transport {
+	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: dialWithin, KeepAlive: 30 * time.Second}).DialContext,
 		TLSHandshakeTimeout:   tlsWithin,
@@ -57,15 +66,17 @@ func New(cfg Config, keys Keys) *Notifier {
 		MaxIdleConnsPerHost:   8,
 		ForceAttemptHTTP2:     true,
 	}
-	client := pd.NewClient("", pd.WithV2EventsAPIEndpoint(strings.TrimSuffix(cfg.EventsURL, "/")),
-		pd.WithAPIEndpoint(strings.TrimSuffix(cfg.APIURL, "/")))
-	client.HTTPClient = &http.Client{
+}
+
+// newHTTP makes the client of all calls: it notes what the library hides, and
+// reads at most so many bytes of an answer.
+func newHTTP(next http.RoundTripper, atMost int64) *http.Client {
+	return &http.Client{
 		Timeout:   attemptWithin,
-		Transport: recorder{next: transport},
+		Transport: recorder{next: next, atMost: atMost},
 		// A redirected POST would become a GET without a body, and still look taken.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	return &Notifier{keys: keys, client: client}
 }
 
 // Send sends one event and says how it ended. An event that is refused (400,

@@ -20,7 +20,7 @@ import (
 	"keepwatch/alerting"
 )
 
-// keptBody is how much of an answer is kept.
+// keptBody is how much of an answer of the Events API is kept.
 const keptBody = 64 << 10
 
 // recordKey finds the record of an attempt in its context: the library gives no
@@ -39,10 +39,13 @@ type record struct {
 }
 
 // recorder is a RoundTripper that notes what the library hides.
-type recorder struct{ next http.RoundTripper }
+type recorder struct {
+	next   http.RoundTripper
+	atMost int64 // bytes read of an answer
+}
 
 // RoundTrip implements [http.RoundTripper]. The answer's body is read here up to
-// 64 KiB, so that a broken-off body cannot hide the status.
+// its limit, so that a broken-off body cannot hide the status.
 func (t recorder) RoundTrip(r *http.Request) (*http.Response, error) {
 	seen, _ := r.Context().Value(recordKey{}).(*record)
 	if seen == nil {
@@ -61,7 +64,7 @@ func (t recorder) RoundTrip(r *http.Request) (*http.Response, error) {
 		seen.failed(err)
 		return nil, err
 	}
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, keptBody)) // the status decides, whatever the body says
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, t.atMost)) // the status decides, whatever the body says
 	_ = resp.Body.Close()
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	seen.answered(resp, body)

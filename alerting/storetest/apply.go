@@ -155,6 +155,7 @@ func roundTrip(t *testing.T, b bench) {
 		Fallback: true, State: alerting.Sending, Created: at(6), Due: at(7), LeaseUntil: at(8), Epoch: 9,
 		Attempts: 10, FirstTried: at(11), UnsureAt: at(12), AcceptedAt: at(13), LastStatus: 503,
 		LastError: "the channel is away", FellBack: true,
+		VerifiedAt: at(14), Proof: alerting.Ringing, Ringing: "Ada ☎", RingingAt: at(15),
 	}
 	noZero(t, "Incident", reflect.ValueOf(in))
 	noZero(t, "Page", reflect.ValueOf(p))

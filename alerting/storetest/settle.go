@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -36,6 +37,43 @@ func settleWrites(t *testing.T, b bench) {
 		t.Errorf("stored page (-got +want):\n%s", diff)
 	}
 	b.wantEntries(t, in.ID, 1500, 1501)
+}
+
+// proofWrites settles an accepted page again, with what a look at its channel showed.
+func proofWrites(t *testing.T, b bench) {
+	t.Helper()
+	in, p := claimed(t, b)
+	p.State, p.AcceptedAt, p.LeaseUntil = alerting.Accepted, at(1), time.Time{}
+	b.settle(t, alerting.Settlement{Page: p})
+	for i, proof := range []alerting.Proof{alerting.NoIncident, alerting.Ringing} {
+		p.VerifiedAt, p.Proof, p.FellBack = at(31+i), proof, true
+		p.Ringing, p.RingingAt = "Ada", at(2)
+		mail := page(in, 1, alerting.Trigger)
+		mail.ID, mail.Channel, mail.Fallback = p.ID+"/email", "email", true
+		b.settle(t, alerting.Settlement{
+			Page: p, Entries: []alerting.Entry{entry(in, 1500+int64(i), "verified")}, Fallback: []alerting.Page{mail},
+		})
+		got := b.pagesOf(t, in.ID)
+		i := slices.IndexFunc(got, func(q alerting.Page) bool { return q.ID == p.ID })
+		if i < 0 || len(got) != 2 {
+			t.Fatalf("pages %v, want the page and its fallback", ids(got))
+		}
+		if diff := cmp.Diff(got[i], p); diff != "" {
+			t.Errorf("stored page (-got +want):\n%s", diff)
+		}
+	}
+	b.wantEntries(t, in.ID, 1500, 1501)
+	late := p
+	late.Epoch, late.Proof = p.Epoch-1, alerting.Unassigned
+	b.settle(t, alerting.Settlement{Page: late})
+	if got := b.claimOne(t, at(40), p.ID+"/email"); got.Proof != "" {
+		t.Errorf("the fallback page has the proof %q of another", got.Proof)
+	}
+	for _, got := range b.pagesOf(t, in.ID) {
+		if got.ID == p.ID && got.Proof != alerting.Ringing {
+			t.Errorf("proof %q was written by a late writer, want %q", got.Proof, alerting.Ringing)
+		}
+	}
 }
 
 func settleTwice(t *testing.T, b bench) {

@@ -43,6 +43,7 @@ func Run(t *testing.T, open func(t *testing.T) alerting.Store) {
 		{"many claimers never get the same page", manyClaimers},
 		{"many claimers keep the order of each key", claimersInOrder},
 		{"settle writes the outcome", settleWrites},
+		{"a look at the channel is written after acceptance", proofWrites},
 		{"settle twice is settle once", settleTwice},
 		{"a stale epoch is ignored whole", staleEpoch},
 		{"a finished page stays finished", finishedStays},
