@@ -31,6 +31,18 @@ type Options struct {
 	MaxLog int
 	// MaxIncidents is how many incidents are kept; the oldest resolved ones go first. Default: 5,000.
 	MaxIncidents int
+	// Account is whom it knows at first; nil is DefaultAccount.
+	Account *Account
+	// Tokens are the REST API tokens that are accepted; nil accepts any that is not
+	// empty. One that begins with "u+" is a user's own, of the first user: it needs no From header.
+	Tokens []string
+	// RESTPerMinute is how many REST calls a token has in a minute. Default: 960.
+	RESTPerMinute int
+	// Minute is how long a minute of an escalation delay lasts. Default: 1m; less makes tests quick.
+	Minute time.Duration
+	// HideIncidentKey leaves incident_key out of incidents, as PagerDuty does when they
+	// have child alerts: only /incidents/{id}/alerts and the filter know it.
+	HideIncidentKey bool
 	// Seed makes faults with a probability repeatable. Default: 0, which is a seed too.
 	Seed uint64
 }
@@ -52,12 +64,17 @@ type Server struct {
 	work sync.WaitGroup
 
 	mu       sync.Mutex // guards all below
+	account  Account
+	serial   int64 // of records and notes
+	rest     restRate
+	rung     []Line // who was rung by what is not written into the journal yet
 	model    *model
 	faults   *faults
 	journal  *journal
 	timers   int
-	drops    int // webhooks dropped in a row
-	hooksOff bool
+	drops    int  // webhooks dropped in a row
+	hooksOff bool // three drops switched the subscription off
+	hooksOut bool // somebody made the subscription inactive
 }
 
 // New returns a stand-in that has seen nothing yet.
@@ -68,7 +85,18 @@ func New(opts Options) *Server {
 	if opts.MaxIncidents <= 0 {
 		opts.MaxIncidents = defaultMaxIncidents
 	}
+	if opts.RESTPerMinute <= 0 {
+		opts.RESTPerMinute = defaultRESTPerMinute
+	}
+	if opts.Minute <= 0 {
+		opts.Minute = time.Minute
+	}
+	account := DefaultAccount()
+	if opts.Account != nil {
+		account = opts.Account.clone()
+	}
 	s := &Server{
+		account: account, rest: restRate{},
 		opts: opts, client: &http.Client{Timeout: webhookTimeout}, hooks: make(chan hook, webhookQueue),
 		model: newModel(opts.MaxIncidents), faults: newFaults(opts.Seed), journal: &journal{max: opts.MaxLog, out: opts.Log},
 	}
@@ -85,7 +113,7 @@ func (s *Server) Close() {
 }
 
 // later runs f after d, unless the Server closes first or too much is waiting;
-// the mutex is held by the caller, and by f.
+// the mutex is held by the caller, and by f. State counts it as put off.
 func (s *Server) later(d time.Duration, f func(now time.Time)) bool {
 	if s.timers >= maxOpenTimers || s.ctx.Err() != nil {
 		return false
@@ -103,23 +131,86 @@ func (s *Server) later(d time.Duration, f func(now time.Time)) bool {
 	return true
 }
 
-// process applies an event to the model, tells webhooks, and returns what it did;
+// wait is later for what is not an event: escalations and the end of a snooze.
+func (s *Server) wait(d time.Duration, f func(now time.Time)) {
+	if s.ctx.Err() != nil {
+		return
+	}
+	s.work.Go(func() { // ends with the timer or with Close
+		if !s.sleep(d) {
+			return
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		f(time.Now().UTC())
+		s.flush()
+	})
+}
+
+// note writes a line and, after it, who was rung because of it; the mutex is held.
+func (s *Server) note(l Line) {
+	s.journal.add(l)
+	s.flush()
+}
+
+func (s *Server) flush() {
+	for _, l := range s.rung {
+		s.journal.add(l)
+	}
+	s.rung = s.rung[:0]
+}
+
+// effect is what an event or a person did.
+type effect struct{ did, incident, note string }
+
+// process applies an event to the model, rings, tells webhooks, and returns what it did;
 // the mutex is held.
-func (s *Server) process(e event, by string, now time.Time) (did, incident string) {
+func (s *Server) process(e event, by string, now time.Time) effect {
+	svc := s.account.serviceOf(e.RoutingKey)
+	if e.Action == trigger && s.model.open[alertKey{e.RoutingKey, e.DedupKey}] == nil {
+		if why := s.deaf(svc); why != "" {
+			return effect{did: didSuppress, note: why}
+		}
+	}
 	did, inc := s.model.apply(e, by, now)
 	if inc == nil {
-		return did, ""
+		return effect{did: did}
 	}
 	switch did {
 	case didOpen:
-		s.send(inc, "triggered", by, now)
-		s.autoAck(inc)
+		s.opened(inc, svc, e, now)
 	case didAck:
+		inc.turn++
+		s.record(inc, Record{Type: recAck, At: now, User: s.userID(by), Summary: "Acknowledged by " + inc.AcknowledgedBy})
 		s.send(inc, "acknowledged", by, now)
 	case didResolve:
+		inc.turn++
+		s.record(inc, Record{Type: recResolve, At: now, User: s.userID(by), Summary: "Resolved by " + inc.ResolvedBy})
 		s.send(inc, "resolved", by, now)
 	}
-	return did, inc.ID
+	return effect{did: did, incident: inc.ID}
+}
+
+// opened rings for a new incident; the mutex is held.
+func (s *Server) opened(inc *Incident, svc *Service, e event, now time.Time) {
+	inc.Service, inc.Policy, inc.Urgency = svc.ID, svc.Policy, "high"
+	if svc.BySeverity && (e.Severity == "warning" || e.Severity == "info") {
+		inc.Urgency = "low"
+	}
+	s.record(inc, Record{Type: recTrigger, At: now, Summary: "Triggered through the API"})
+	if !svc.Unassigned {
+		s.ring(inc, now)
+	}
+	s.send(inc, "triggered", "", now)
+	s.autoAck(inc)
+}
+
+// userID finds the ID of a person of whom only the name is known; "" for the events API.
+func (s *Server) userID(by string) string {
+	if u := s.account.userNamed(by); u != nil && by != "" {
+		return u.ID
+	}
+	return ""
 }
 
 func (s *Server) autoAck(inc *Incident) {
@@ -136,6 +227,6 @@ func (s *Server) autoAck(inc *Incident) {
 // human acts on an incident as a person; the mutex is held.
 func (s *Server) human(inc *Incident, action, by string, now time.Time) {
 	e := event{RoutingKey: inc.RoutingKey, DedupKey: inc.DedupKey, Action: action}
-	did, id := s.process(e, by, now)
-	s.journal.add(Line{At: now, Kind: kindHuman, Action: action, RoutingKey: e.RoutingKey, DedupKey: e.DedupKey, By: by, Did: did, Incident: id})
+	done := s.process(e, by, now)
+	s.note(Line{At: now, Kind: kindHuman, Action: action, RoutingKey: e.RoutingKey, DedupKey: e.DedupKey, By: by, Did: done.did, Incident: done.incident})
 }

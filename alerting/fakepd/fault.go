@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 )
 
@@ -29,6 +30,11 @@ type Fault struct {
 	Drop bool `json:"drop,omitempty"`
 	// Close closes the connection; nothing is processed.
 	Close bool `json:"close,omitempty"`
+	// Hole never answers: the caller waits until it gives up. Nothing is processed, unless
+	// Processed says so.
+	Hole bool `json:"hole,omitempty"`
+	// Torn breaks the connection in the middle of the answer's body; the event was processed.
+	Torn bool `json:"torn,omitempty"`
 	// PerMinute answers 429 when a routing key had this many events accepted in the last minute.
 	PerMinute int `json:"per_minute,omitempty"`
 
@@ -40,6 +46,12 @@ type Fault struct {
 	Action     string `json:"action,omitempty"`
 	RoutingKey string `json:"routing_key,omitempty"`
 	DedupKey   string `json:"dedup_key,omitempty"`
+
+	// REST makes it a fault of the REST API instead of the Events API; Method and Path (a
+	// prefix, such as "/incidents") narrow it. With status, processed, delay, lost, close, hole and torn.
+	REST   bool   `json:"rest,omitempty"`
+	Method string `json:"method,omitempty"`
+	Path   string `json:"path,omitempty"`
 
 	// WebhookCopies sends each webhook this many times while the fault is on. At most 20.
 	WebhookCopies int `json:"webhook_copies,omitempty"`
@@ -92,8 +104,16 @@ func (f Fault) check() error {
 		return errors.New("action is trigger, acknowledge or resolve")
 	case f.Drop && f.Late != 0, f.Close && (f.Status != 0 || f.Lost || f.Drop), f.Status != 0 && (f.Lost || f.Drop):
 		return errors.New("close, drop, lost, late and status exclude each other where they contradict")
-	case f == Fault{Count: f.Count, Probability: f.Probability, Action: f.Action, RoutingKey: f.RoutingKey, DedupKey: f.DedupKey}:
-		return errors.New("the fault does nothing; give status, delay, late, lost, drop, close, per_minute or webhook_copies")
+	case f.Hole && (f.Status != 0 || f.Lost || f.Drop || f.Close || f.Torn || f.Delay != 0 || f.Late != 0):
+		return errors.New("hole stands alone, or with processed")
+	case f.Torn && (f.Lost || f.Close):
+		return errors.New("torn, lost and close exclude each other")
+	case !f.REST && (f.Method != "" || f.Path != ""):
+		return errors.New("method and path are for faults of the REST API: add rest")
+	case f.REST && (f.Late != 0 || f.Drop || f.PerMinute != 0 || f.Action != "" || f.RoutingKey != "" || f.DedupKey != "" || f.WebhookCopies != 0):
+		return errors.New("a fault of the REST API has status, processed, delay, lost, close, hole, torn, method and path")
+	case f == Fault{REST: f.REST, Method: f.Method, Path: f.Path, Count: f.Count, Probability: f.Probability, Action: f.Action, RoutingKey: f.RoutingKey, DedupKey: f.DedupKey}:
+		return errors.New("the fault does nothing; give status, delay, late, lost, drop, close, hole, torn, per_minute or webhook_copies")
 	}
 	return nil
 }
@@ -123,22 +143,42 @@ func (fs *faults) pick(e event, now time.Time) Fault {
 		if f.WebhookCopies > 0 && *f == (Fault{WebhookCopies: f.WebhookCopies}) {
 			continue // only about webhooks
 		}
-		if !f.matches(e) || (f.PerMinute > 0 && !fs.over(e.RoutingKey, f.PerMinute, now)) {
+		if f.REST || !f.matches(e) || (f.PerMinute > 0 && !fs.over(e.RoutingKey, f.PerMinute, now)) {
 			continue
 		}
-		if f.Probability > 0 && fs.rng.Float64() >= f.Probability {
-			continue
+		if hit, ok := fs.strike(i); ok {
+			return hit
 		}
-		hit := *f
-		if f.Count > 0 {
-			f.Count--
-			if f.Count == 0 {
-				fs.list = append(fs.list[:i], fs.list[i+1:]...)
-			}
-		}
-		return hit
 	}
 	return Fault{}
+}
+
+// pickREST returns the fault for a REST call and counts it; the zero Fault is none.
+func (fs *faults) pickREST(method, path string) Fault {
+	for i, f := range fs.list {
+		if f.REST && (f.Method == "" || f.Method == method) && strings.HasPrefix(path, f.Path) {
+			if hit, ok := fs.strike(i); ok {
+				return hit
+			}
+		}
+	}
+	return Fault{}
+}
+
+// strike uses a fault once, if its probability lets it.
+func (fs *faults) strike(i int) (Fault, bool) {
+	f := fs.list[i]
+	if f.Probability > 0 && fs.rng.Float64() >= f.Probability {
+		return Fault{}, false
+	}
+	hit := *f
+	if f.Count > 0 {
+		f.Count--
+		if f.Count == 0 {
+			fs.list = append(fs.list[:i], fs.list[i+1:]...)
+		}
+	}
+	return hit, true
 }
 
 func (f *Fault) matches(e event) bool {

@@ -22,10 +22,13 @@ func (s *Server) Handler() http.Handler {
 	control.HandleFunc("POST /_ack", func(w http.ResponseWriter, r *http.Request) { s.act(w, r, acknowledge) })
 	control.HandleFunc("POST /_resolve", func(w http.ResponseWriter, r *http.Request) { s.act(w, r, resolve) })
 	control.HandleFunc("POST /_webhook", s.enableWebhook)
+	control.HandleFunc("GET /_account", s.getAccount)
+	control.HandleFunc("PUT /_account", s.putAccount)
 	control.HandleFunc("GET /{$}", s.page)
 	control.HandleFunc("GET "+stylePath, serveStyle)
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v2/enqueue", s.enqueue)
+	s.routeREST(mux)
 	mux.Handle("/", http.NewCrossOriginProtection().Handler(control))
 	return mux
 }
@@ -42,7 +45,7 @@ type reply struct {
 type verdict struct {
 	status int // 0 closes the connection
 	retry  time.Duration
-	delay  time.Duration
+	fault  Fault
 	body   reply
 }
 
@@ -57,24 +60,53 @@ func (s *Server) enqueue(w http.ResponseWriter, r *http.Request) {
 		return // the sender went away
 	}
 	v := s.receive(body, r.Header.Get("Content-Type"))
-	if v.delay > 0 {
-		t := time.NewTimer(v.delay)
-		defer t.Stop()
-		select {
-		case <-t.C:
-		case <-r.Context().Done():
-			return
-		case <-s.ctx.Done():
-			return
-		}
+	if !s.dawdle(r, v.fault) {
+		return
 	}
 	if v.status == 0 {
 		panic(http.ErrAbortHandler) // closes the connection without an answer
 	}
 	if v.retry > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int((v.retry+time.Second-1)/time.Second)))
+		w.Header().Set("Retry-After", strconv.Itoa(seconds(v.retry)))
+	}
+	if v.fault.Torn {
+		out, _ := json.Marshal(v.body) // texts always survive
+		tear(w, v.status, out)
 	}
 	writeJSON(w, v.status, v.body)
+}
+
+// dawdle waits as the fault says before an answer; false when there is none any more.
+// A black hole lasts until the caller gives up.
+func (s *Server) dawdle(r *http.Request, f Fault) bool {
+	var after <-chan time.Time
+	switch {
+	case f.Hole:
+	case f.Delay > 0:
+		t := time.NewTimer(time.Duration(f.Delay))
+		defer t.Stop()
+		after = t.C
+	default:
+		return true
+	}
+	select {
+	case <-after:
+		return true
+	case <-r.Context().Done():
+	case <-s.ctx.Done():
+	}
+	return false
+}
+
+// tear writes the first half of an answer and breaks the connection.
+func tear(w http.ResponseWriter, status int, body []byte) {
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body[:len(body)/2])
+	if f, ok := w.(http.Flusher); ok {
+		f.Flush()
+	}
+	panic(http.ErrAbortHandler)
 }
 
 // receive checks, processes and logs one event.
@@ -106,8 +138,9 @@ func (s *Server) receive(body []byte, contentType string) verdict {
 		l.Fault = &f
 	}
 	v := s.judge(e, c, f, len(body) > maxBody, &l)
+	v.fault = f
 	l.Status = v.status
-	s.journal.add(l)
+	s.note(l)
 	if l.Did == didPutOff {
 		s.putOff(e, time.Duration(f.Late))
 	}
@@ -116,17 +149,16 @@ func (s *Server) receive(body []byte, contentType string) verdict {
 
 // judge decides what an event does and how it is answered; the mutex is held.
 func (s *Server) judge(e event, c *checker, f Fault, tooLarge bool, l *Line) verdict {
-	delay := time.Duration(f.Delay)
 	switch {
-	case f.Close:
+	case f.Close, f.Hole && !f.Processed:
 		l.Did = didClose
-		return verdict{delay: delay}
+		return verdict{}
 	case f.Status != 0:
 		l.Did = didFail
 		if f.Processed && len(c.errors) == 0 {
-			l.Did, l.Incident = s.process(e, "", l.At)
+			s.take(e, l)
 		}
-		return verdict{status: f.Status, retry: time.Duration(f.RetryAfter), delay: delay, body: reply{Status: "error", Message: http.StatusText(f.Status)}}
+		return verdict{status: f.Status, retry: time.Duration(f.RetryAfter), body: reply{Status: "error", Message: http.StatusText(f.Status)}}
 	case tooLarge:
 		l.Did = didRefuse
 		return invalid(http.StatusRequestEntityTooLarge, c.errors)
@@ -136,31 +168,38 @@ func (s *Server) judge(e event, c *checker, f Fault, tooLarge bool, l *Line) ver
 	case f.PerMinute > 0:
 		l.Did = didThrottle
 		return verdict{
-			status: http.StatusTooManyRequests, retry: s.faults.retry(e.RoutingKey, l.At), delay: delay,
+			status: http.StatusTooManyRequests, retry: s.faults.retry(e.RoutingKey, l.At),
 			body: reply{Status: "throttle exceeded", Message: "Requests for this service are arriving too quickly. Please retry later."},
 		}
 	}
 	s.faults.accepted(e.RoutingKey, l.At)
-	v := verdict{status: http.StatusAccepted, delay: delay, body: reply{Status: "success", Message: "Event processed", DedupKey: e.DedupKey}}
+	v := verdict{status: http.StatusAccepted, body: reply{Status: "success", Message: "Event processed", DedupKey: e.DedupKey}}
 	switch {
 	case f.Drop:
 		l.Did = didSuppress
 	case f.Late > 0:
 		l.Did = didPutOff
 	default:
-		l.Did, l.Incident = s.process(e, "", l.At)
+		s.take(e, l)
 	}
-	if f.Lost {
+	if f.Lost || f.Hole {
 		v.status = 0
 	}
 	return v
 }
 
+// take processes an event now; the mutex is held.
+func (s *Server) take(e event, l *Line) {
+	done := s.process(e, "", l.At)
+	l.Did, l.Incident, l.Note = done.did, done.incident, done.note
+}
+
 // putOff processes an accepted event later; the mutex is held.
 func (s *Server) putOff(e event, late time.Duration) {
 	taken := s.later(late, func(now time.Time) {
-		did, id := s.process(e, "", now)
-		s.journal.add(Line{At: now, Kind: kindProcessed, Action: e.Action, RoutingKey: e.RoutingKey, DedupKey: e.DedupKey, Summary: e.Summary, Did: did, Incident: id})
+		l := Line{At: now, Kind: kindProcessed, Action: e.Action, RoutingKey: e.RoutingKey, DedupKey: e.DedupKey, Summary: e.Summary}
+		s.take(e, &l)
+		s.note(l)
 	})
 	if !taken {
 		s.journal.add(Line{At: time.Now().UTC(), Kind: kindFault, DedupKey: e.DedupKey, Note: "too many events are put off: this one is lost"})
@@ -287,14 +326,34 @@ func (s *Server) act(w http.ResponseWriter, r *http.Request, action string) {
 
 func (s *Server) enableWebhook(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
-	s.hooksOff, s.drops = false, 0
+	s.enable()
 	s.mu.Unlock()
 	w.WriteHeader(http.StatusNoContent)
 }
 
+func (s *Server) getAccount(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, s.Account())
+}
+
+// putAccount replaces the account, as somebody does who edits it in PagerDuty's pages.
+func (s *Server) putAccount(w http.ResponseWriter, r *http.Request) {
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	d.DisallowUnknownFields()
+	var next Account
+	err := d.Decode(&next)
+	if err == nil {
+		err = s.Change(func(a *Account) { *a = next })
+	}
+	if err != nil {
+		writeJSON(w, http.StatusBadRequest, reply{Status: "error", Message: err.Error()})
+		return
+	}
+	writeJSON(w, http.StatusOK, next)
+}
+
 // body is what this package answers as JSON.
 type body interface {
-	reply | State | []Fault | Fault
+	reply | State | []Fault | Fault | Account
 }
 
 func writeJSON[T body](w http.ResponseWriter, status int, v T) {

@@ -26,6 +26,8 @@ const (
 	kindHuman     = "human"     // a person acknowledged or resolved
 	kindWebhook   = "webhook"   // one attempt to deliver a webhook
 	kindFault     = "fault"     // faults were switched
+	kindNotify    = "notify"    // a person was rung
+	kindREST      = "rest"      // a call of the REST API
 )
 
 // Line is one line of the log, as JSON.

@@ -28,6 +28,9 @@ const (
 	maxOpenTimers = 10_000       // events put off and automatic acknowledgements at one time
 )
 
+// byEvents is who acts when it is the Events API.
+const byEvents = "events api"
+
 // Incident is one open period of a (routing key, dedup key).
 type Incident struct {
 	ID             string    `json:"id"`
@@ -44,6 +47,20 @@ type Incident struct {
 	AcknowledgedBy string    `json:"acknowledged_by,omitempty"`
 	ResolvedAt     time.Time `json:"resolved_at,omitzero"`
 	ResolvedBy     string    `json:"resolved_by,omitempty"`
+	// Service and Policy are IDs of the account.
+	Service string `json:"service,omitempty"`
+	Policy  string `json:"escalation_policy,omitempty"`
+	Urgency string `json:"urgency,omitempty"` // high, low
+	// Manual is an incident of POST /incidents.
+	Manual bool `json:"manual,omitempty"`
+	// Assignees are the IDs of those who are rung now; Level is theirs, from 1, in the round Loop.
+	Assignees []string `json:"assignees,omitempty"`
+	Level     int      `json:"level,omitempty"`
+	Loop      int      `json:"loop,omitempty"`
+	Records   []Record `json:"records,omitempty"`
+	Notes     []Note   `json:"notes,omitempty"`
+
+	turn int // grows with all that ends a running escalation timer
 }
 
 // alertKey is the scope of deduplication: another routing key is another world.
@@ -77,7 +94,7 @@ func (m *model) apply(e event, by string, now time.Time) (did string, inc *Incid
 		return didNothing, nil
 	}
 	if by == "" {
-		by = "events api"
+		by = byEvents
 	}
 	if e.Action == resolve {
 		inc.Status, inc.ResolvedAt, inc.ResolvedBy = resolved, now, by

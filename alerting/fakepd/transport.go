@@ -45,7 +45,7 @@ func (s *Server) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// serve runs the handler; nil means that it closed the connection.
+// serve runs the handler; nil means that it closed the connection before an answer.
 func (s *Server) serve(r *http.Request) (rec *recorder) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -53,7 +53,11 @@ func (s *Server) serve(r *http.Request) (rec *recorder) {
 			if !ok || !errors.Is(err, http.ErrAbortHandler) {
 				panic(v)
 			}
-			rec = nil
+			if rec.status == 0 {
+				rec = nil
+				return
+			}
+			rec.torn = true
 		}
 	}()
 	rec = &recorder{header: http.Header{}}
@@ -66,6 +70,7 @@ type recorder struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
+	torn   bool // the connection was closed within the body
 }
 
 // Header implements [http.ResponseWriter].
@@ -86,8 +91,20 @@ func (r *recorder) Write(p []byte) (int, error) {
 
 func (r *recorder) response(req *http.Request) *http.Response {
 	r.WriteHeader(http.StatusOK)
+	if r.torn {
+		return &http.Response{
+			Status: http.StatusText(r.status), StatusCode: r.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+			Header: r.header, Body: io.NopCloser(io.MultiReader(&r.body, brokenOff{})), ContentLength: -1, Request: req,
+		}
+	}
 	return &http.Response{
 		Status: http.StatusText(r.status), StatusCode: r.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: r.header, Body: io.NopCloser(&r.body), ContentLength: int64(r.body.Len()), Request: req,
 	}
 }
+
+// brokenOff is the rest of a body whose connection was closed.
+type brokenOff struct{}
+
+// Read implements [io.Reader].
+func (brokenOff) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }

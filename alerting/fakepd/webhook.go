@@ -81,27 +81,61 @@ func referTo(kind, path, id, summary string) reference {
 }
 
 // newWebhook builds the event for what happened to an incident; by is "" for the
-// Events API.
-func newWebhook(inc Incident, kind, by string, at time.Time) webhookEvent {
-	agent := referTo("service", "services", "PFAKE01", "Keepwatch")
-	assignees := []reference{}
+// Events API. The mutex is held.
+func (s *Server) newWebhook(inc *Incident, kind, by string, at time.Time) webhookEvent {
+	agent := s.referService(inc.Service)
 	if by != "" {
-		agent = referTo("user", "users", "PUSER01", by)
+		agent = s.referUser(by)
 	}
+	assignees := []reference{}
 	if inc.Status != resolved {
-		assignees = append(assignees, referTo("user", "users", "PUSER01", "On call"))
+		for _, id := range inc.Assignees {
+			assignees = append(assignees, s.referUser(id))
+		}
 	}
 	self := referTo("incident", "incidents", inc.ID, inc.Summary)
 	return webhookEvent{
 		ID: rand.Text(), Type: "incident." + kind, ResourceType: "incident", OccurredAt: at.UTC(), Agent: &agent,
 		Data: webhookData{
 			ID: inc.ID, Type: "incident", Self: self.Self, HTMLURL: self.HTMLURL, Number: inc.Number, Status: inc.Status,
-			IncidentKey: inc.DedupKey, CreatedAt: inc.Created.UTC(), Title: inc.Summary,
-			Service: referTo("service", "services", "PFAKE01", "Keepwatch"), Assignees: assignees,
-			EscalationPolicy: referTo("escalation_policy", "escalation_policies", "PESC001", "On call"),
-			Teams:            []reference{}, Urgency: "high",
+			IncidentKey: s.shownKey(inc), CreatedAt: inc.Created.UTC(), Title: inc.Summary,
+			Service: s.referService(inc.Service), Assignees: assignees,
+			EscalationPolicy: s.referPolicy(inc.Policy),
+			Teams:            []reference{}, Urgency: inc.Urgency,
 		},
 	}
+}
+
+// shownKey is the incident_key that readers see.
+func (s *Server) shownKey(inc *Incident) string {
+	if s.opts.HideIncidentKey {
+		return ""
+	}
+	return inc.DedupKey
+}
+
+// referUser refers to a person by ID, or by a name that the account may not know.
+func (s *Server) referUser(who string) reference {
+	if u := s.account.userNamed(who); u != nil {
+		return referTo("user", "users", u.ID, u.Name)
+	}
+	return referTo("user", "users", "PNOBODY", who)
+}
+
+func (s *Server) referService(id string) reference {
+	name := "Keepwatch"
+	if svc := s.account.service(id); svc != nil {
+		name = svc.Name
+	}
+	return referTo("service", "services", id, name)
+}
+
+func (s *Server) referPolicy(id string) reference {
+	name := "deleted"
+	if p := s.account.policy(id); p != nil {
+		name = p.Name
+	}
+	return referTo("escalation_policy", "escalation_policies", id, name)
 }
 
 // Sign returns the value of X-PagerDuty-Signature for a body.
@@ -121,10 +155,10 @@ type hook struct {
 
 // send queues a webhook; the Server's mutex is held. A full queue drops it and says so.
 func (s *Server) send(inc *Incident, kind, by string, at time.Time) {
-	if s.opts.WebhookURL == "" || s.hooksOff {
+	if s.opts.WebhookURL == "" || s.hooksOff || !s.subscribed("incident."+kind) {
 		return
 	}
-	body, err := json.Marshal(webhookBody{Event: newWebhook(*inc, kind, by, at)})
+	body, err := json.Marshal(webhookBody{Event: s.newWebhook(inc, kind, by, at)})
 	line := Line{At: at, Kind: kindWebhook, Action: "incident." + kind, RoutingKey: inc.RoutingKey, DedupKey: inc.DedupKey, Incident: inc.ID}
 	if err != nil {
 		line.Note = err.Error()
