@@ -9,6 +9,7 @@ import (
 	"keepwatch/alerting/webhook"
 	"keepwatch/probe"
 	"keepwatch/reports"
+	"keepwatch/reports/plain"
 )
 
 // Kinds is the menu of check kinds: all that Keepwatch can look at. A check has
@@ -93,6 +94,9 @@ func (c Channels) Notifier(address func(person string) string) alerting.Notifier
 func Formats() []reports.Format {
 	return []reports.Format{
 		reports.Text{},
+		plain.Text{},
+		plain.Markdown{},
+		plain.CSV{},
 		reports.JSON{},
 	}
 }

@@ -25,6 +25,7 @@ var layers = map[string][]string{
 	"reports/page":    {"reports", "reports/sheet", "reports/chart"},
 	"reports/pdf":     {"reports", "reports/sheet", "reports/chart"},
 	"reports/courier": {"reports"},
+	"reports/sample":  {"reports"}, // reports by hand, for tests
 	"site/render":     {"site/render/plane"},
 	"site/originals":  {},
 	"site/gallery":    {},

@@ -1,0 +1,172 @@
+package sheet
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"golang.org/x/text/width"
+
+	"keepwatch/reports"
+)
+
+// Rounding says which way a duration is rounded to the second.
+type Rounding bool
+
+// Up is for time that was lost, Floor for time that is left.
+const (
+	Up    Rounding = true
+	Floor Rounding = false
+)
+
+// Clock prints milliseconds as h:mm:ss.
+func Clock(ms int64, round Rounding) string {
+	if round == Up {
+		ms += 999
+	}
+	s := ms / 1000
+	if ms%1000 < 0 {
+		s--
+	}
+	sign := ""
+	if s < 0 {
+		sign, s = "-", -s
+	}
+	return fmt.Sprintf("%s%d:%02d:%02d", sign, s/3600, s/60%60, s%60)
+}
+
+// seconds prints whole seconds as h:mm:ss.
+func seconds(s int64) string { return Clock(s*1000, Up) }
+
+// hours prints a length like 168 or 168.5.
+func hours(d time.Duration) string {
+	return strings.TrimSuffix(fmt.Sprintf("%.1f", d.Hours()), ".0")
+}
+
+// Share is the part of the budget that was spent, rounded up.
+func Share(spent, budget int64) string {
+	switch {
+	case spent == 0:
+		return "0.00 %"
+	case budget <= 0:
+		return "no budget"
+	}
+	n := (spent*10_000 + budget - 1) / budget
+	return fmt.Sprintf("%d.%02d %%", n/100, n%100)
+}
+
+// percent adds the sign to a figure, and leaves "no data" alone.
+func percent(s string) string {
+	if s == reports.NoData {
+		return s
+	}
+	return Clean(s) + " %"
+}
+
+// figure is an availability, or only what is proven of it: where less than 99 %
+// was seen, and where 100 % would hide unknown time.
+func figure(good, bad, unknown int64, availability, low string) string {
+	seen := good + bad
+	switch {
+	case seen == 0:
+		return reports.NoData
+	case seen*100 < (seen+unknown)*99, bad == 0 && unknown > 0:
+		return "≥ " + percent(low)
+	}
+	return percent(availability)
+}
+
+// decimals is how many decimals an objective needs, at least two: a figure floored
+// to as many can never contradict the verdict.
+func decimals(objective int64) int {
+	switch {
+	case objective%100 == 0:
+		return 2
+	case objective%10 == 0:
+		return 3
+	}
+	return 4
+}
+
+func count(n int, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %ss", n, one)
+}
+
+func counted(n int64, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %ss", n, one)
+}
+
+// Clean puts text from outside into one line without control characters and
+// without those that turn the direction of writing: a terminal obeys the first,
+// and the second let a name look like another.
+func Clean(s string) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == '\uFEFF', r == '\u2028', r == '\u2029':
+			return -1
+		}
+		return r
+	}, s)
+	return strings.Join(strings.Fields(s), " ")
+}
+
+func cleaned(list []string) string {
+	out := make([]string, 0, len(list))
+	for _, s := range list {
+		if s = Clean(s); s != "" {
+			out = append(out, s)
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// Columns is how wide a text is in a terminal: wide letters take two columns,
+// marks that combine take none.
+func Columns(s string) int {
+	n := 0
+	for _, r := range s {
+		n += runeColumns(r)
+	}
+	return n
+}
+
+func runeColumns(r rune) int {
+	switch {
+	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
+		return 0
+	case r >= 0x1F300 && r <= 0x1FAFF:
+		return 2 // pictures
+	}
+	switch width.LookupRune(r).Kind() {
+	case width.EastAsianWide, width.EastAsianFullwidth:
+		return 2
+	case width.Neutral, width.EastAsianAmbiguous, width.EastAsianNarrow, width.EastAsianHalfwidth:
+	}
+	return 1
+}
+
+// Shorten cuts a text to at most n columns, with a mark where it was cut.
+func Shorten(s string, n int) string {
+	if Columns(s) <= n {
+		return s
+	}
+	used := 0
+	for i, r := range s {
+		w := runeColumns(r)
+		if used+w > n-1 {
+			return s[:i] + "…"
+		}
+		used += w
+	}
+	return s
+}
