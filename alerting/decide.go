@@ -20,6 +20,10 @@ type Routing struct {
 	// the person's own. With a shared route ("service") the channel decides who is
 	// rung. nil means that nobody has a route of their own.
 	Route func(person string) (route string, own bool)
+	// Climbs gives the route whose other side climbs this ladder by itself and rings
+	// whom it names (PagerDuty, with an escalation policy that is kept equal to it). It
+	// wins over Route. nil means that there is none.
+	Climbs func(policy string) (route string, ok bool)
 	// Email is the name of the channel that can reach a person by mail; "" when there is none.
 	Email string
 	// Fallback are the channels that are used when nobody could be resolved.

@@ -57,6 +57,12 @@ func (s Situation) pagePerson(d *draft, person string, level int) {
 	if r.Route != nil {
 		route, own = r.Route(person)
 	}
+	climbs := false
+	if r.Climbs != nil {
+		if shared, ok := r.Climbs(d.change.Incident.Policy.Name); ok {
+			route, own, climbs = shared, true, true
+		}
+	}
 	hint := ""
 	if !own {
 		hint = "PagerDuty's own escalation policy decides who is rung; Keepwatch names " + person
@@ -65,7 +71,7 @@ func (s Situation) pagePerson(d *draft, person string, level int) {
 	d.owe(Page{Channel: r.Channel, Route: route, Action: Trigger, Person: person, Level: level, Message: s.message(d, person, level, hint)})
 	// A second trigger of one alert is only logged there and rings nobody, and a
 	// shared route rings whom the other side likes: such a person gets a mail too.
-	if r.Email != "" && (rung || !own && level > 0) {
+	if r.Email != "" && !climbs && (rung || !own && level > 0) {
 		d.owe(Page{Channel: r.Email, Route: PersonRoute(person), Action: Trigger, Person: person, Level: level, Message: s.message(d, person, level, "")})
 	}
 }
