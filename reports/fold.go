@@ -114,9 +114,36 @@ func (f *folder) rev(rev Rev, from, to int64) {
 		for n < len(rows) && rows[n].Slot.UnixMilli() == slot {
 			n++
 		}
+		if n == 0 {
+			slot = f.silent(rev, slot, from, to, rows)
+			continue
+		}
 		f.add(max(slot, from), min(slot+length, to), f.judge(rev, slot+length, rows[:n]))
 		rows = rows[n:]
 	}
+}
+
+// silent adds the slots from slot on that have no result, up to the next row's, and
+// returns the start of the last of them: all that have ended are alike, and so are
+// all that have not.
+func (f *folder) silent(rev Rev, slot, from, to int64, rows []Row) int64 {
+	length := rev.Slot.Milliseconds()
+	last := to - 1 - (to-1-slot)%length
+	if len(rows) > 0 {
+		next := rows[0].Slot.UnixMilli()
+		last = min(last, next-1-(next-1-slot)%length) // that row may be of another grid
+	}
+	ended := slot - length // the last one that has ended
+	if f.now >= slot+length {
+		ended = min(last, slot+(f.now-slot-length)/length*length)
+	}
+	if ended >= slot {
+		f.add(max(slot, from), min(ended+length, to), f.judge(rev, ended+length, nil))
+	}
+	if first := ended + length; first <= last {
+		f.add(max(first, from), min(last+length, to), f.judge(rev, last+length, nil))
+	}
+	return last
 }
 
 // opinion is the verdict of one slot.

@@ -52,3 +52,9 @@ type History interface {
 	// location, over the UTC days that begin in [from, to).
 	Histograms(ctx context.Context, checks []string, from, to time.Time) (map[string]map[string]*Histogram, error)
 }
+
+// AppendSpan appends s to spans as [Fold] does: an equal verdict that touches it
+// grows instead. Unknown spans stay apart where their causes differ; bad ones keep the
+// first cause and collect locations. So parts of a timeline, each folded for itself,
+// join to what folding the whole gives.
+func AppendSpan(spans []Span, s Span) []Span { return appendSpan(spans, s) }
