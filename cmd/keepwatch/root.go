@@ -42,7 +42,7 @@ Start with:  keepwatch validate keepwatch.yaml
 		c.runCommand(), c.reloadCommand(), c.healthCommand(), c.demoCommand(),
 		c.validateCommand(), c.schemaCommand(), c.probeCommand(),
 		c.oncallCommand(), c.incidentsCommand(), c.reportCommand(), c.siteCommand(),
-		c.fakePagerDutyCommand(), c.versionCommand(),
+		c.fakePagerDutyCommand(), c.importCommand(), c.versionCommand(),
 	)
 	for _, cmd := range root.Commands() {
 		wrapArgs(cmd)
