@@ -35,11 +35,8 @@ func newGuard(s *Site) (*guard.Guard, error) {
 // rendersWaiting is how full the queue of renders is.
 func (s *Site) rendersWaiting() (waiting, places int) {
 	stats := s.render.Stats()
-	return stats.Waiting, max(stats.Workers, 1) * queuePerWorker
+	return stats.Waiting, stats.Places
 }
-
-// queuePerWorker is how many pictures may wait for a worker (see render.Options).
-const queuePerWorker = 16
 
 // databaseWait is how long callers waited for a connection of the database.
 func (s *Site) databaseWait() (time.Duration, int64) {

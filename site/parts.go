@@ -16,6 +16,7 @@ import (
 	"keepwatch/site/gallery"
 	"keepwatch/site/guard"
 	"keepwatch/site/intake"
+	"keepwatch/site/pages"
 	"keepwatch/site/picture"
 )
 
@@ -47,7 +48,8 @@ func (s *Site) serveWith(store Store) (err error) {
 		Gate: s.gate, Desk: s.desk, Render: s.render, Originals: s.originals, Client: s.client, Views: s.views,
 		Guard: s.guard, Writer: answer.Writer{Log: s.log, Refuse: s.refuse},
 	}
-	return nil
+	s.pages, err = pages.New(pages.Parts{Gate: s.gate, Album: s.desk, Forms: s.desk, Log: s.log})
+	return err
 }
 
 // recoverUploads cleans up what this process left when it was killed. When the

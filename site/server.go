@@ -72,10 +72,6 @@ func New(cfg Config, store Store, log *slog.Logger) (*Site, error) {
 	}
 	s.gate = access.New(store, s.secure, s.guard)
 	s.gate.Believe(*cfg.StaleFor)
-	look := &desk.Desk{Gate: s.gate, Log: log} // pages only look; their scripts change things through the API
-	if s.pages, err = pages.New(pages.Parts{Gate: s.gate, Album: look, Forms: look, Log: log}); err != nil {
-		return nil, err
-	}
 	if s.originals, err = originals.New(cfg.Originals); err != nil {
 		return nil, fmt.Errorf("site.originals: %w", err)
 	}
