@@ -24,9 +24,9 @@ const (
 	Resolved     State = "resolved"
 )
 
-// Incident is one episode of a service failing. ID is derived from the service
+// Incident is one episode of a service failing, or an alarm. ID is derived from the service
 // and the episode's start ("kw-image-site-1763805600"), so a replay or a second
-// daemon cannot double it; it is also the dedup key of every page about it.
+// daemon cannot double it; the dedup keys of its pages begin with it (see [IncidentOf]).
 type Incident struct {
 	ID      string
 	Service string
@@ -45,6 +45,12 @@ type Incident struct {
 	NextActionAt time.Time
 	// Policy is the escalation policy as it was when the incident opened.
 	Policy oncall.Policy
+	// Alarm is the name of the alarm that opened it; "" when checks did.
+	Alarm string
+	// Severity is how bad it is, as it was at the opening; "" counts as Critical.
+	Severity Severity
+
+	Course
 }
 
 // Entry is one line of an incident's timeline. Seq is unique in the incident.
@@ -52,7 +58,7 @@ type Entry struct {
 	Incident string
 	Seq      int64 // Version*1000 + n, so that two writers of one version agree
 	At       time.Time
-	Kind     string // opened, escalated, acknowledged, resolved, delivered, failed, fallback, note, cancelled
+	Kind     string // opened, escalated, acknowledged, resolved, delivered, failed, fallback, note, cancelled, held, released, recovering, reopened, expired
 	Person   string
 	Text     string
 }
@@ -222,6 +228,14 @@ type Rule struct {
 	Confirm int         // quorum-bad looks in a row that open an incident; at least 1
 	Recover int         // quorum-good looks in a row of every failing check that resolve it; at least 1
 	Policy  oncall.Policy
+	// Severity is how bad it is when the service fails; "" counts as Critical.
+	Severity Severity
+	// DependsOn are the services without which this one cannot work. While one of
+	// them has an open incident, this one's pages nobody.
+	DependsOn []string
+	// Reopen is how long a recovered incident is kept open in case the service
+	// fails anew; 0 resolves it at once.
+	Reopen time.Duration
 }
 
 // Verdict is what all locations of a check together said in one round.

@@ -2,9 +2,7 @@ package alerting
 
 import (
 	"fmt"
-	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"keepwatch/oncall"
@@ -24,6 +22,8 @@ type Routing struct {
 	// whom it names (PagerDuty, with an escalation policy that is kept equal to it). It
 	// wins over Route. nil means that there is none.
 	Climbs func(policy string) (route string, ok bool)
+	// Quiet are the channels that ring nobody: what is not urgent goes to them only.
+	Quiet []string
 	// Email is the name of the channel that can reach a person by mail; "" when there is none.
 	Email string
 	// Fallback are the channels that are used when nobody could be resolved.
@@ -44,15 +44,20 @@ type Situation struct {
 	// NotBefore is the earliest start of a new episode: it keeps the IDs of two
 	// episodes of one service apart.
 	NotBefore time.Time
+	// Failures are the instants of earlier failures; see [Course].
+	Failures []time.Time
+	// Silences are those of all sources; whether they hold now is for the decision.
+	Silences []Silence
+	// Followed says whether the silences of a source are known.
+	Followed func(source string) bool
+	// Upstream are the services that this one cannot work without.
+	Upstream []Upstream
 	// OnCall says who answers for a level's name at an instant; "" means nobody.
 	OnCall  func(name string, at time.Time) string
 	Routing Routing
 
 	blind bool // the rule is about monitoring itself
 }
-
-// noPause is the pause before the ladder starts again when no level has a delay.
-const noPause = 10 * time.Minute
 
 // Decide says what is to be done now; false when nothing is. It is pure: the
 // same situation and instant give the same change.
@@ -61,12 +66,16 @@ func Decide(s Situation, now time.Time) (Change, bool) {
 	if s.Open == nil {
 		return s.open(now)
 	}
-	if s.recovered(now) {
-		return s.resolve(now, fmt.Sprintf("recovered: %s, after %s", s.goodNews(), length(now.Sub(s.Open.Opened)))), true
-	}
 	d := newDraft(*s.Open, now)
-	changed := s.widen(d)
-	if s.Open.State == Open && !s.Open.NextActionAt.IsZero() && !s.Open.NextActionAt.After(now) {
+	changed := false
+	if s.Open.Alarm == "" {
+		if changed = s.follow(d); d.change.Incident.State == Resolved {
+			return d.change, true
+		}
+	}
+	changed = s.expire(d) || changed
+	changed = s.quiet(d) || changed
+	if inc := d.change.Incident; inc.State == Open && !inc.Recovering() && inc.Hold.Kind == "" && due(inc.NextActionAt, now) {
 		s.climb(d)
 		changed = true
 	}
@@ -76,89 +85,76 @@ func Decide(s Situation, now time.Time) (Change, bool) {
 	return d.change, true
 }
 
+// due reports whether a timer that may be zero has come.
+func due(at, now time.Time) bool { return !at.IsZero() && !at.After(now) }
+
 // open opens an incident when a check has been bad for long enough.
 func (s Situation) open(now time.Time) (Change, bool) {
-	var failing []string
-	var started time.Time
+	failing, started := s.failing(now)
+	if len(failing) == 0 {
+		return Change{}, false
+	}
+	started = later(started, s.NotBefore).UTC().Truncate(time.Second)
+	return s.begun(Incident{
+		ID: fmt.Sprintf("kw-%s-%d", s.Rule.Service, started.Unix()), Service: s.Rule.Service,
+		State: Open, Started: started, Opened: now, Checks: failing, Severity: s.Rule.Severity.or(), Summary: s.summary(failing),
+		Course: Course{Failures: append(within1h(s.Failures, now), now)},
+	}, now), true
+}
+
+// failing are the checks that have been bad for long enough, and since when.
+func (s Situation) failing(now time.Time) (checks []string, since time.Time) {
 	for _, c := range s.Rule.Checks {
 		n, first := row(s.Recent[c.Name], probe.Bad, maxGap(c), now)
 		if n < max(s.Rule.Confirm, 1) {
 			continue
 		}
-		failing = append(failing, c.Name)
-		if started.IsZero() || first.Slot.Before(started) {
-			started = first.Slot
+		checks = append(checks, c.Name)
+		if since.IsZero() || first.Slot.Before(since) {
+			since = first.Slot
 		}
 	}
-	if len(failing) == 0 {
-		return Change{}, false
-	}
-	slices.Sort(failing)
-	if started.Before(s.NotBefore) {
-		started = s.NotBefore
-	}
-	started = started.UTC().Truncate(time.Second)
-	inc := Incident{
-		ID: fmt.Sprintf("kw-%s-%d", s.Rule.Service, started.Unix()), Service: s.Rule.Service,
-		State: Open, Started: started, Opened: now, Checks: failing, Policy: s.Rule.Policy,
-	}
-	inc.Policy.Levels = slices.Clone(inc.Policy.Levels)
-	inc.Summary = s.summary(failing)
+	slices.Sort(checks)
+	return checks, since
+}
+
+// begun is the first change of an incident: it takes its policy and starts the ladder.
+func (s Situation) begun(inc Incident, now time.Time) Change {
+	inc.Policy = ladderAt(s.Rule.Policy, now)
 	d := newDraft(inc, now)
 	d.entry("opened", "", inc.Summary)
 	s.begin(d)
-	return d.change, true
-}
-
-// begin starts the ladder at its foot.
-func (s Situation) begin(d *draft) {
-	inc := &d.change.Incident
-	inc.Level, inc.Round = 0, 0
-	if levels := inc.Policy.Levels; len(levels) > 0 && levels[0].After > 0 {
-		inc.NextActionAt = d.now.Add(levels[0].After)
-		return
-	}
-	s.climb(d)
-}
-
-// recovered reports that every failing check has been good for long enough
-// and that no other check of the service was bad at its last known verdict.
-func (s Situation) recovered(now time.Time) bool {
-	left := false
-	for _, c := range s.Rule.Checks {
-		if slices.Contains(s.Open.Checks, c.Name) {
-			left = true
-			if n, _ := row(s.Recent[c.Name], probe.Good, maxGap(c), now); n < max(s.Rule.Recover, 1) {
-				return false
-			}
-			continue
-		}
-		// However old: silence since does not make it good.
-		if n, _ := row(s.Recent[c.Name], probe.Bad, math.MaxInt64, now); n > 0 {
-			return false
-		}
-	}
-	if left {
-		return true
-	}
-	// None of the failing checks is configured any more: the others must say that
-	// the service is well.
-	for _, c := range s.Rule.Checks {
-		if n, _ := row(s.Recent[c.Name], probe.Good, maxGap(c), now); n < max(s.Rule.Recover, 1) {
-			return false
-		}
-	}
-	return len(s.Rule.Checks) > 0
-}
-
-// resolve closes the incident and owes a resolve to everybody who was paged.
-func (s Situation) resolve(now time.Time, text string) Change {
-	d := newDraft(*s.Open, now)
-	inc := &d.change.Incident
-	inc.State, inc.Resolved, inc.NextActionAt = Resolved, now, time.Time{}
-	d.entry("resolved", "", text)
-	s.answer(d, Resolve)
 	return d.change
+}
+
+// ladderAt is the policy that an incident which opens now goes by.
+func ladderAt(p oncall.Policy, now time.Time) oncall.Policy {
+	if p.Hours != nil && p.Outside != nil {
+		open, _, err := p.Hours.At(now)
+		if err == nil && !open {
+			p = *p.Outside
+		}
+		p.Hours = nil // the choice is made
+	}
+	p.Outside = nil
+	p.Levels = slices.Clone(p.Levels)
+	return p
+}
+
+// resolve closes the incident, which was well since at, and owes a resolve to
+// everybody who was paged.
+func (s Situation) resolve(now, at time.Time, text string) Change {
+	d := newDraft(*s.Open, now)
+	s.finish(d, at, "", text)
+	return d.change
+}
+
+func (s Situation) finish(d *draft, at time.Time, by, text string) {
+	inc := &d.change.Incident
+	inc.State, inc.Resolved, inc.NextActionAt = Resolved, at.UTC(), time.Time{}
+	inc.Expires, inc.ClosesAt, inc.Hold = time.Time{}, time.Time{}, Hold{}
+	d.entry("resolved", by, text)
+	s.answer(d, Resolve, "resolved")
 }
 
 // acknowledge stops the ladder. A second one changes nothing.
@@ -166,15 +162,84 @@ func (s Situation) acknowledge(by, text string, at, now time.Time) (Change, bool
 	if s.Open.State != Open {
 		return Change{}, false
 	}
+	d := newDraft(*s.Open, now)
 	if at.Before(s.Open.Opened) || at.After(now) {
 		at = now
 	}
+	s.hush(d, by, text, at)
+	return d.change, true
+}
+
+// hush makes an open incident an acknowledged one.
+func (s Situation) hush(d *draft, by, text string, at time.Time) {
+	inc := &d.change.Incident
+	inc.State, inc.Acknowledged, inc.AckBy, inc.NextActionAt, inc.Hold = Acknowledged, at.UTC(), by, time.Time{}, Hold{}
+	if inc.Policy.AckExpires > 0 {
+		inc.Expires = d.now.Add(inc.Policy.AckExpires)
+		text += "; until " + clock(inc.Expires)
+	}
+	d.entry("acknowledged", by, text)
+	s.answer(d, Acknowledge, "acknowledged by "+by)
+}
+
+// closeByHand notes that a person has closed the incident. An alarm, and a
+// service that is well again, is resolved by that. While checks fail only recovery
+// resolves: paging stops, for as long as the policy says.
+func (s Situation) closeByHand(by string, at, now time.Time) (Change, bool) {
 	d := newDraft(*s.Open, now)
 	inc := &d.change.Incident
-	inc.State, inc.Acknowledged, inc.AckBy, inc.NextActionAt = Acknowledged, at.UTC(), by, time.Time{}
-	d.entry("acknowledged", by, text)
-	s.answer(d, Acknowledge)
+	if inc.Alarm != "" || inc.Recovering() {
+		if inc.Recovering() {
+			at = inc.Recovered
+		}
+		s.finish(d, within(at, inc.Opened, now), by, "closed by "+by)
+		return d.change, true
+	}
+	if inc.Closed {
+		return Change{}, false
+	}
+	text := "closed by " + by + " while the checks still fail; nobody is paged until they recover"
+	inc.Closed = true
+	if inc.State == Open {
+		s.hush(d, by, text, within(at, inc.Opened, now))
+	} else {
+		inc.AckBy = by
+		d.entry("note", by, text)
+	}
+	inc.Expires = time.Time{}
+	if after := inc.Policy.StillFailingAfter; after > 0 {
+		inc.Expires = now.Add(after)
+		d.entry("note", by, "if they still fail at "+clock(inc.Expires)+", paging starts again")
+	}
 	return d.change, true
+}
+
+// expire starts the ladder anew when an acknowledgement has run out and it still fails.
+func (s Situation) expire(d *draft) bool {
+	inc := &d.change.Incident
+	if inc.State != Acknowledged || inc.Recovering() || !due(inc.Expires, d.now) {
+		return false
+	}
+	what := "acknowledged by " + inc.AckBy
+	if inc.Closed {
+		what = "closed by " + inc.AckBy
+	}
+	text := what + " and still failing: the escalation starts again"
+	if !inc.Acknowledged.IsZero() && !inc.Closed {
+		text = what + " " + length(d.now.Sub(inc.Acknowledged)) + " ago and still failing: the escalation starts again"
+	}
+	d.entry("expired", inc.AckBy, text)
+	s.anew(d)
+	return true
+}
+
+// anew starts the ladder at its foot with a new alert: one that was acknowledged
+// or resolved at the channels would ring nobody.
+func (s Situation) anew(d *draft) {
+	inc := &d.change.Incident
+	inc.State, inc.Acknowledged, inc.AckBy, inc.Expires, inc.Closed = Open, time.Time{}, "", time.Time{}, false
+	s.withdraw(d, "paged anew")
+	s.begin(d)
 }
 
 // unacknowledge starts the ladder anew.
@@ -184,150 +249,10 @@ func (s Situation) unacknowledge(by string, now time.Time) (Change, bool) {
 	}
 	d := newDraft(*s.Open, now)
 	inc := &d.change.Incident
-	inc.State, inc.Acknowledged, inc.AckBy = Open, time.Time{}, ""
+	inc.State, inc.Acknowledged, inc.AckBy, inc.Expires, inc.Closed = Open, time.Time{}, "", time.Time{}, false
 	d.entry("note", by, "no longer acknowledged; the escalation starts again")
 	s.begin(d)
 	return d.change, true
-}
-
-// widen notes checks that have begun to fail since.
-func (s Situation) widen(d *draft) bool {
-	inc := &d.change.Incident
-	var more []string
-	for _, c := range s.Rule.Checks {
-		if slices.Contains(inc.Checks, c.Name) {
-			continue
-		}
-		if n, _ := row(s.Recent[c.Name], probe.Bad, maxGap(c), d.now); n >= max(s.Rule.Confirm, 1) {
-			more = append(more, c.Name)
-		}
-	}
-	if len(more) == 0 {
-		return false
-	}
-	slices.Sort(more)
-	inc.Checks = slices.Sorted(slices.Values(append(slices.Clone(inc.Checks), more...)))
-	d.entry("note", "", "also failing: "+s.describe(more))
-	return true
-}
-
-// climb pages the level that is due. A level that names nobody is skipped at
-// once; when a whole round names nobody, the last resort is used.
-func (s Situation) climb(d *draft) {
-	inc := &d.change.Incident
-	levels := inc.Policy.Levels
-	fromFoot, paged := inc.Level == 0, false
-	for inc.Level < len(levels) && !paged {
-		name, level := levels[inc.Level].Page, inc.Level
-		inc.Level++
-		person := s.OnCall(name, d.now)
-		if person == "" {
-			d.entry("escalated", "", fmt.Sprintf("level %d (%s) names nobody; skipped at once", level+1, name))
-			continue
-		}
-		d.entry("escalated", person, fmt.Sprintf("level %d (%s): paging %s%s", level+1, name, person, again(inc.Round)))
-		s.pagePerson(d, person, level)
-		paged = true
-	}
-	if !paged && fromFoot {
-		s.lastResort(d)
-	}
-	switch {
-	case inc.Level < len(levels):
-		inc.NextActionAt = d.now.Add(levels[inc.Level].After)
-	case inc.Round < inc.Policy.Repeat && len(levels) > 0:
-		inc.Round++
-		inc.Level = 0
-		inc.NextActionAt = d.now.Add(pause(inc.Policy.Levels))
-	default:
-		inc.NextActionAt = time.Time{}
-		d.entry("note", "", "the escalation policy has ended; nobody further will be paged")
-	}
-}
-
-func again(round int) string {
-	if round == 0 {
-		return ""
-	}
-	return fmt.Sprintf(" (repeat %d)", round)
-}
-
-// row counts the newest verdicts in a row that say o, and returns the oldest of
-// them. Unknown ones neither count nor break the row, but evidence does not keep:
-// a gap longer than maxGap ends it.
-func row(recent []Verdict, o probe.Outcome, gap time.Duration, now time.Time) (n int, first Verdict) {
-	next := now
-	for _, v := range slices.Backward(recent) {
-		if v.Outcome == probe.Unknown {
-			continue
-		}
-		if v.Outcome != o || next.Sub(v.At) > gap {
-			break
-		}
-		n, first, next = n+1, v, v.At
-	}
-	return n, first
-}
-
-// summary is the one sentence that wakes somebody.
-func (s Situation) summary(checks []string) string {
-	if s.blind {
-		return "monitoring is blind: " + s.describe(checks)
-	}
-	return s.Rule.Service + " is failing: " + s.describe(checks)
-}
-
-// describe names checks with what is wrong with them.
-func (s Situation) describe(checks []string) string {
-	parts := make([]string, 0, len(checks))
-	for _, c := range checks {
-		if f := s.fault(c); f != "" {
-			c += " (" + f + ")"
-		}
-		parts = append(parts, c)
-	}
-	return clip(strings.Join(parts, "; "), 900)
-}
-
-// fault is what the newest bad verdict of a check says.
-func (s Situation) fault(check string) string {
-	for _, v := range slices.Backward(s.Recent[check]) {
-		if v.Outcome != probe.Bad {
-			continue
-		}
-		text := v.Fault.Message
-		if text == "" {
-			text = string(v.Fault.Class)
-		}
-		if len(v.Failing) > 0 {
-			text = strings.TrimPrefix(text+", from "+strings.Join(v.Failing, " and "), ", ")
-		}
-		return text
-	}
-	return ""
-}
-
-func (s Situation) goodNews() string {
-	names := strings.Join(s.Open.Checks, ", ")
-	if s.blind {
-		return "monitoring sees " + names + " again"
-	}
-	return names + " good again"
-}
-
-// maxGap is how far apart two verdicts of a check may be to count as in a row.
-func maxGap(c CheckRule) time.Duration { return 3*c.Every + c.Timeout + 30*time.Second }
-
-// pause is how long after its last level the ladder starts again.
-func pause(levels []oncall.Level) time.Duration {
-	var longest time.Duration
-	for _, l := range levels {
-		longest = max(longest, l.After)
-	}
-	if longest == 0 {
-		return noPause
-	}
-	return longest
 }
 
 // length is a duration for people.
@@ -344,3 +269,6 @@ func clip(text string, n int) string {
 	}
 	return string(runes[:n-1]) + "…"
 }
+
+// clock is an instant for people.
+func clock(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"keepwatch/alerting/failpoint"
 )
 
 const (
@@ -147,6 +149,7 @@ func (d *Deliverer) round(ctx, sending context.Context, under *sync.WaitGroup) t
 			return poll + rand.N(poll)
 		}
 		for _, p := range pages {
+			failpoint.Hit(failpoint.AfterClaim, string(p.Action))
 			slot := d.lane(p.Channel)
 			select {
 			case slot <- struct{}{}:
@@ -213,6 +216,7 @@ func (d *Deliverer) deliver(ctx context.Context, p Page, claimed time.Time) {
 		return
 	}
 	got := d.send(ctx, p)
+	failpoint.Hit(failpoint.AfterReply, string(p.Action))
 	d.watch(p, got)
 	d.settle(ctx, settlement(p, siblings, got, d.terms(p), time.Now()))
 }
@@ -249,6 +253,9 @@ func (d *Deliverer) terms(p Page) terms {
 	defer d.mu.Unlock()
 	if t.fallbackAfter = d.FallbackAfter; t.fallbackAfter <= 0 {
 		t.fallbackAfter = 2 * time.Minute
+	}
+	if p.Action == Trigger && Severity(p.Message.Severity).LowUrgency() {
+		return t // the channels that take over may wake somebody
 	}
 	for _, channel := range d.Fallback {
 		if channel != p.Channel && d.Notifiers[channel] != nil {

@@ -45,6 +45,10 @@ type Engine struct {
 	mu sync.Mutex
 	// Guarded by mu:
 	services map[string]*service // by name; those about monitoring itself too
+	alarms   map[string]*service // by the alarm's name
+	running  bool
+	silences map[string][]Silence // by source
+	edge     time.Time            // when a silence begins or ends next; zero: everything is to be looked at
 	checks   map[string]*watched
 	roster   oncall.Roster
 	routing  Routing
@@ -65,6 +69,7 @@ type service struct {
 	pages     []Page // of the open incident
 	recent    map[string][]Verdict
 	notBefore time.Time
+	past      []time.Time // failures of the incident before
 }
 
 // watched is one check with the services that need it.
@@ -80,6 +85,8 @@ func (e *Engine) init() {
 		e.poke = make(chan struct{}, 1)
 		e.written = make(chan struct{}, 1)
 		e.services = map[string]*service{}
+		e.alarms = map[string]*service{}
+		e.silences = map[string][]Silence{}
 		e.checks = map[string]*watched{}
 	})
 }
@@ -103,6 +110,8 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.init()
 	e.forget()
 	defer e.forget()
+	e.run(true)
+	defer e.run(false)
 	e.restore(ctx)
 	var writer sync.WaitGroup
 	writer.Go(func() { e.write(ctx) })
@@ -132,7 +141,7 @@ func (e *Engine) forget() {
 	now := time.Now().UTC()
 	e.restored, e.adopting, e.queue, e.unsaved = false, nil, nil, nil
 	e.turned, e.judged = time.Time{}, time.Time{}
-	for _, s := range e.services {
+	for s := range e.all() {
 		s.open, s.pages, s.recent = nil, nil, map[string][]Verdict{}
 		s.notBefore = later(s.notBefore, now.Truncate(time.Second))
 	}
@@ -185,6 +194,9 @@ func (e *Engine) heed(w *watched, vs []Verdict, now time.Time) {
 			if s.open != nil || v.Outcome == probe.Bad {
 				e.decide(s, now)
 			}
+			if v.Outcome == probe.Good {
+				e.ripple(s, now)
+			}
 		}
 	}
 }
@@ -218,15 +230,20 @@ func (e *Engine) turn(now time.Time) time.Time {
 		e.judged = now
 		e.judgeSight(now)
 	}
-	for _, s := range e.services {
-		if s.open == nil || s.open.NextActionAt.IsZero() {
+	look := !e.edge.After(now)
+	if look {
+		e.edge = e.nextEdge(now)
+	}
+	next = sooner(next, e.edge)
+	for s := range e.all() {
+		if s.open == nil {
 			continue
 		}
-		if !s.open.NextActionAt.After(now) {
+		if look || due(s.open.timer(), now) {
 			e.decide(s, now)
 		}
-		if s.open != nil && !s.open.NextActionAt.IsZero() {
-			next = sooner(next, s.open.NextActionAt)
+		if s.open != nil && !s.open.timer().IsZero() {
+			next = sooner(next, s.open.timer())
 		}
 	}
 	e.next = next
@@ -245,7 +262,8 @@ func (e *Engine) situation(s *service) Situation {
 	roster := e.roster
 	return Situation{
 		Rule: s.rule, Open: s.open, Pages: s.pages, Recent: s.recent, NotBefore: s.notBefore, blind: s.blind,
-		Routing: e.routing,
+		Failures: s.past, Silences: e.allSilences(), Upstream: e.upstream(s), Routing: e.routing,
+		Followed: func(source string) bool { return e.silences[source] != nil },
 		OnCall: func(name string, at time.Time) string {
 			return roster.OnCall(name, at).Person
 		},
@@ -261,12 +279,12 @@ func (e *Engine) decide(s *service, now time.Time) {
 
 // enact takes a change into memory and hands it to the writer. mu is held.
 func (e *Engine) enact(s *service, c Change) *job {
-	inc := c.Incident
+	inc, before := c.Incident, s.open
 	s.open, s.pages = &inc, append(s.pages, c.Pages...)
 	if inc.State == Resolved {
-		s.open, s.pages = nil, nil
+		s.open, s.pages, s.past = nil, nil, inc.Failures
 		// Two episodes of one service must not share an ID, which counts seconds.
-		s.notBefore = inc.Resolved.Truncate(time.Second).Add(time.Second)
+		s.notBefore = later(s.notBefore, inc.Resolved.Truncate(time.Second).Add(time.Second))
 	}
 	e.expect()
 	j := &job{change: c, done: make(chan error, 1)}
@@ -281,6 +299,7 @@ func (e *Engine) enact(s *service, c Change) *job {
 	e.queue = append(e.queue, j)
 	nudge(e.written)
 	nudge(e.poke)
+	e.spread(s, before)
 	return j
 }
 
@@ -290,7 +309,7 @@ func (e *Engine) expect() {
 		var bad, good int
 		for _, s := range w.services {
 			switch {
-			case s.open == nil:
+			case s.open == nil || s.open.Recovering():
 				bad = max(bad, s.rule.Confirm, 1)
 			case slices.Contains(s.open.Checks, w.rule.Name):
 				good = max(good, s.rule.Recover, 1)
@@ -312,7 +331,7 @@ func (e *Engine) Settled(p Page) {
 	e.init()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, s := range e.services {
+	for s := range e.all() {
 		if s.open == nil || s.open.ID != p.Incident {
 			continue
 		}

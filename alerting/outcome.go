@@ -75,6 +75,9 @@ func planTrigger(p Page, siblings []Page) step {
 	for _, q := range siblings {
 		switch {
 		case q.Action == Resolve && q.Seq > p.Seq:
+			if why := q.Message.Details[whyDetail]; why != "" {
+				return step{cancel: why}
+			}
 			return step{cancel: recoveredFirst(p)}
 		case q.Action == Acknowledge && q.Seq > p.Seq:
 			return step{cancel: "acknowledged before delivery"}

@@ -1,7 +1,9 @@
 package alerting
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -36,7 +38,10 @@ func (d *draft) owe(p Page) {
 	inc := d.change.Incident
 	p.ID = fmt.Sprintf("%s/%d/%d", inc.ID, inc.Version, d.pages)
 	p.Seq = inc.Version*1000 + d.pages
-	p.Incident, p.DedupKey = inc.ID, inc.ID
+	p.Incident = inc.ID
+	if p.DedupKey == "" {
+		p.DedupKey = inc.dedupKey()
+	}
 	p.State, p.Created, p.Due = Queued, d.now, d.now
 	d.change.Pages = append(d.change.Pages, p)
 }
@@ -44,6 +49,10 @@ func (d *draft) owe(p Page) {
 // pagePerson owes the pages that wake one person.
 func (s Situation) pagePerson(d *draft, person string, level int) {
 	r := s.Routing
+	if d.change.Incident.Severity.LowUrgency() {
+		s.tellQuietly(d, person, level)
+		return
+	}
 	if r.Channel == "" {
 		for _, channel := range r.Fallback {
 			d.owe(Page{Channel: channel, Route: PersonRoute(person), Action: Trigger, Person: person, Level: level, Message: s.message(d, person, level, "")})
@@ -76,15 +85,37 @@ func (s Situation) pagePerson(d *draft, person string, level int) {
 	}
 }
 
-// triggered reports whether a route has had a trigger of this incident before.
+// tellQuietly owes what wakes nobody, to a person or, without one, to whoever reads the channel.
+func (s Situation) tellQuietly(d *draft, person string, level int) {
+	route := serviceRoute
+	if person != "" {
+		route = PersonRoute(person)
+	}
+	for _, channel := range s.Routing.Quiet {
+		d.owe(Page{Channel: channel, Route: route, Action: Trigger, Person: person, Level: level, Message: s.message(d, person, level, "not urgent")})
+	}
+	if len(s.Routing.Quiet) == 0 {
+		d.entry("failed", person, "not urgent, and no quiet channel (e-mail or chat) is configured; nobody is told")
+	}
+}
+
+// triggered reports whether an alert of this incident has been opened on a route.
 func (s Situation) triggered(d *draft, channel, route string) bool {
-	is := func(p Page) bool { return p.Action == Trigger && p.Channel == channel && p.Route == route }
+	key := d.change.Incident.dedupKey()
+	is := func(p Page) bool {
+		return p.Action == Trigger && p.Channel == channel && p.Route == route && p.DedupKey == key
+	}
 	return slices.ContainsFunc(s.Pages, is) || slices.ContainsFunc(d.change.Pages, is)
 }
 
 // lastResort pages without a person, everywhere at once.
 func (s Situation) lastResort(d *draft) {
 	r := s.Routing
+	if d.change.Incident.Severity.LowUrgency() {
+		d.entry("fallback", "", "nobody is on call at any level; telling whoever reads the quiet channels")
+		s.tellQuietly(d, "", 0)
+		return
+	}
 	channels := slices.Clone(r.Fallback)
 	if r.Channel != "" && !slices.Contains(channels, r.Channel) {
 		channels = append([]string{r.Channel}, channels...)
@@ -105,42 +136,67 @@ func (s Situation) lastResort(d *draft) {
 // PersonRoute is the route of a person's own pages.
 func PersonRoute(person string) string { return "person:" + person }
 
-// answer owes an acknowledge or a resolve to every route that was triggered, once each.
-func (s Situation) answer(d *draft, action Action) {
-	for _, p := range unanswered(s.Pages, "") {
+// answer owes an acknowledge or a resolve to every alert that was triggered and
+// is not resolved, once each. what begins the sentence.
+func (s Situation) answer(d *draft, action Action, what string) {
+	s.answerBecause(d, action, what, "")
+}
+
+// answerBecause is answer with the reason why triggers that have not left yet are
+// not needed any more.
+func (s Situation) answerBecause(d *draft, action Action, what, why string) {
+	for _, p := range unanswered(s.Pages, Resolve) {
 		msg := p.Message
-		msg.Summary = clip(string(action)+"d: "+d.change.Incident.Summary, 1024)
-		if action == Acknowledge {
-			msg.Summary = clip("acknowledged by "+d.change.Incident.AckBy+": "+d.change.Incident.Summary, 1024)
+		msg.Summary = clip(what+": "+d.change.Incident.Summary, 1024)
+		if why != "" {
+			msg.Details = maps.Clone(msg.Details)
+			if msg.Details == nil {
+				msg.Details = map[string]string{}
+			}
+			msg.Details[whyDetail] = why
 		}
-		d.owe(Page{Channel: p.Channel, Route: p.Route, Action: action, Person: p.Person, Level: p.Level, Message: msg, Fallback: p.Fallback})
+		d.owe(Page{
+			Channel: p.Channel, Route: p.Route, DedupKey: p.DedupKey, Action: action,
+			Person: p.Person, Level: p.Level, Message: msg, Fallback: p.Fallback,
+		})
 	}
 }
 
-// unanswered returns the newest trigger of each (channel, route) that has no
-// page of the action after it; "" as action takes every route.
+// whyDetail is the detail of a resolve that says why it is sent although nothing recovered.
+const whyDetail = "why"
+
+// withdraw resolves the alerts at the channels, although it still fails. The next
+// pages open new ones.
+func (s Situation) withdraw(d *draft, why string) {
+	before := d.pages
+	s.answerBecause(d, Resolve, why, why)
+	if d.pages > before {
+		d.change.Incident.Ring++
+	}
+}
+
+// unanswered returns the newest trigger of each alert (channel, route, key) that
+// has no page of the action, and no resolve, after it.
 func unanswered(pages []Page, action Action) []Page {
-	type lane struct{ channel, route string }
-	newest := map[lane]Page{}
-	var order []lane
+	newest := map[pageKey]Page{}
+	var order []pageKey
 	for _, p := range pages {
 		if p.Action != Trigger {
 			continue
 		}
-		l := lane{p.Channel, p.Route}
-		have, ok := newest[l]
+		have, ok := newest[p.key()]
 		if !ok {
-			order = append(order, l)
+			order = append(order, p.key())
 		}
 		if !ok || p.Seq > have.Seq {
-			newest[l] = p
+			newest[p.key()] = p
 		}
 	}
 	out := make([]Page, 0, len(order))
-	for _, l := range order {
-		t := newest[l]
+	for _, k := range order {
+		t := newest[k]
 		if !slices.ContainsFunc(pages, func(p Page) bool {
-			return p.Action == action && p.Channel == l.channel && p.Route == l.route && p.Seq > t.Seq
+			return (p.Action == action || p.Action == Resolve) && p.key() == k && p.Seq > t.Seq
 		}) {
 			out = append(out, t)
 		}
@@ -152,7 +208,7 @@ func unanswered(pages []Page, action Action) []Page {
 func (s Situation) message(d *draft, person string, level int, hint string) Message {
 	inc := d.change.Incident
 	m := Message{
-		Summary: clip(inc.Summary, 1024), Source: inc.Service, Severity: "critical", Time: inc.Started,
+		Summary: clip(inc.Summary, 1024), Source: cmp.Or(inc.Service, alarmSource), Severity: string(inc.Severity.or()), Time: inc.Started,
 		Component: clip(strings.Join(inc.Checks, ", "), 200),
 		Details: map[string]string{
 			"incident": inc.ID, "failing_since": inc.Started.Format(time.RFC3339), "opened": inc.Opened.UTC().Format(time.RFC3339),

@@ -44,7 +44,7 @@ func (e *Engine) Apply(rules []Rule, roster oncall.Roster, routing Routing) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(old)) {
 		if gone := old[name]; e.services[name] == nil && gone.open != nil {
-			e.enact(gone, e.situation(gone).resolve(now, "closed: the service is no longer configured"))
+			e.enact(gone, e.situation(gone).resolve(now, now, "closed: the service is no longer configured"))
 		}
 	}
 	e.watch(rules, now)
@@ -68,7 +68,7 @@ func carry(old *service, r Rule, now time.Time) *service {
 	if old == nil {
 		return s
 	}
-	s.open, s.pages, s.notBefore = old.open, old.pages, old.notBefore
+	s.open, s.pages, s.notBefore, s.past = old.open, old.pages, old.notBefore, old.past
 	for _, c := range r.Checks {
 		s.recent[c.Name] = old.recent[c.Name]
 	}

@@ -202,6 +202,7 @@ func correct(pages []Page) {
 func cloneIncident(in Incident) Incident {
 	in.Checks = slices.Clone(in.Checks)
 	in.Policy.Levels = slices.Clone(in.Policy.Levels)
+	in.Failures = slices.Clone(in.Failures)
 	return in
 }
 

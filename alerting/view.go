@@ -16,6 +16,8 @@ type View struct {
 	At       time.Time
 	Services []ServiceView // by name
 	Checks   []CheckView   // by name
+	// Alarms are the open incidents that no check opened, by the alarm's name.
+	Alarms []AlarmView
 	// Blind are the open incidents about monitoring itself.
 	Blind []Incident
 	// Dropped counts results that did not fit into the inbox since start.
@@ -34,6 +36,13 @@ type ServiceView struct {
 	Checks  []string      // critical checks, in the file's order
 	Open    *Incident     // nil when none is open
 	Pages   []Page        // of the open incident, as far as known here
+}
+
+// AlarmView is one alarm that is raised.
+type AlarmView struct {
+	Name  string
+	Open  Incident
+	Pages []Page
 }
 
 // CheckView is one check.
@@ -79,7 +88,20 @@ func (e *Engine) Snapshot() View {
 		}
 		v.Services = append(v.Services, s.view(outcomes))
 	}
+	for _, name := range slices.Sorted(maps.Keys(e.alarms)) {
+		if s := e.alarms[name]; s.open != nil {
+			v.Alarms = append(v.Alarms, AlarmView{Name: name, Open: cloneIncident(*s.open), Pages: clonePages(s.pages)})
+		}
+	}
 	return v
+}
+
+func clonePages(pages []Page) []Page {
+	out := make([]Page, 0, len(pages))
+	for _, p := range pages {
+		out = append(out, clonePage(p))
+	}
+	return out
 }
 
 func (s *service) view(outcomes map[string]probe.Outcome) ServiceView {
@@ -99,9 +121,7 @@ func (s *service) view(outcomes map[string]probe.Outcome) ServiceView {
 	if s.open != nil {
 		inc := cloneIncident(*s.open)
 		v.Open = &inc
-		for _, p := range s.pages {
-			v.Pages = append(v.Pages, clonePage(p))
-		}
+		v.Pages = clonePages(s.pages)
 	}
 	return v
 }
@@ -117,9 +137,15 @@ func (e *Engine) Overdue(now time.Time) []string {
 	if !e.turned.IsZero() && now.Sub(e.turned) > idle+lateAfter {
 		out = append(out, "the alerting loop has not turned for "+length(now.Sub(e.turned)))
 	}
-	for _, name := range slices.Sorted(maps.Keys(e.services)) {
-		if s := e.services[name]; s.open != nil && s.open.State == Open && !s.open.NextActionAt.IsZero() && now.Sub(s.open.NextActionAt) > lateAfter {
-			out = append(out, fmt.Sprintf("incident %s: the next level was due %s ago", s.open.ID, length(now.Sub(s.open.NextActionAt))))
+	for s := range e.all() {
+		if s.open == nil {
+			continue
+		}
+		if at := s.open.timer(); due(at, now) && now.Sub(at) > lateAfter {
+			out = append(out, fmt.Sprintf("incident %s: the next step was due %s ago", s.open.ID, length(now.Sub(at))))
+		}
+		if s.open.unheard() {
+			out = append(out, fmt.Sprintf("incident %s: the escalation has ended and nobody has acknowledged it: %s", s.open.ID, s.open.Summary))
 		}
 	}
 	if len(e.unsaved) > 0 {

@@ -2,7 +2,6 @@ package alerting
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -217,12 +216,12 @@ func (e *Engine) adopt(ctx context.Context) {
 
 // takeOver puts a stored incident where it belongs. mu is held.
 func (e *Engine) takeOver(inc Incident, pages []Page, now time.Time) {
-	s := e.services[inc.Service]
+	s := e.place(inc)
 	switch {
 	case inc.State == Resolved:
 	case s == nil:
 		stray := &service{open: &inc, pages: pages, rule: Rule{Service: inc.Service}}
-		e.enact(stray, e.situation(stray).resolve(now, "closed: the service is no longer configured"))
+		e.enact(stray, e.situation(stray).resolve(now, now, "closed: the service is no longer configured"))
 	case s.open == nil:
 		s.open, s.pages = &inc, pages
 		e.Log.Info("open incident restored", "incident", inc.ID)
@@ -237,11 +236,24 @@ func (e *Engine) takeOver(inc Incident, pages []Page, now time.Time) {
 		if younger.open.Opened.Before(older.open.Opened) {
 			older, younger = younger, older
 		}
-		e.enact(younger, e.situation(younger).resolve(now, "closed: the same outage as "+older.open.ID))
+		e.enact(younger, e.situation(younger).resolve(now, now, "closed: the same outage as "+older.open.ID))
 		s.open, s.pages = older.open, older.pages
 	}
 	e.expect()
 	nudge(e.poke)
+}
+
+// place is where an incident belongs; nil when its service is gone. mu is held.
+func (e *Engine) place(inc Incident) *service {
+	if inc.Alarm == "" {
+		return e.services[inc.Service]
+	}
+	s := e.alarms[inc.Alarm]
+	if s == nil {
+		s = &service{rule: Rule{Service: inc.Service, Policy: inc.Policy, Severity: inc.Severity}, recent: map[string][]Verdict{}}
+		e.alarms[inc.Alarm] = s
+	}
+	return s
 }
 
 // do changes an open incident and waits until that is stored.
@@ -250,7 +262,7 @@ func (e *Engine) do(ctx context.Context, incident string, change func(s Situatio
 	e.mu.Lock()
 	var j *job
 	err := ErrNotFound
-	for _, s := range e.services {
+	for s := range e.all() {
 		if s.open == nil || s.open.ID != incident {
 			continue
 		}
@@ -261,19 +273,11 @@ func (e *Engine) do(ctx context.Context, incident string, change func(s Situatio
 		break
 	}
 	e.mu.Unlock()
-	if j == nil {
+	if err != nil {
 		return err
 	}
-	select {
-	case err := <-j.done:
-		return err
-	case <-ctx.Done():
-		return errors.Join(errNotYet, ctx.Err())
-	}
+	return stored(ctx, j)
 }
-
-// errNotYet says that a change holds in memory but is not stored.
-var errNotYet = errors.New("taken, but not yet stored")
 
 // Ack stops the escalation of an incident. It returns when that is stored.
 // ErrNotFound when no such incident is open; acknowledging twice changes nothing.
@@ -295,18 +299,34 @@ func (e *Engine) Unack(ctx context.Context, incident, by string, at time.Time) e
 	})
 }
 
-// Silence notes that somebody closed the incident elsewhere although the checks still
-// fail: paging stops as with Ack, but only recovery resolves the incident.
+// Resolve closes an incident by hand. An alarm is resolved at once. While checks
+// still fail paging stops, as with [Engine.Silence], and only recovery resolves.
+func (e *Engine) Resolve(ctx context.Context, incident, by string, at time.Time) error {
+	return e.Silence(ctx, incident, by, at)
+}
+
+// Silence notes that somebody closed the incident elsewhere, see [Engine.Resolve].
+// When the policy says how long that holds, paging starts again after that.
 func (e *Engine) Silence(ctx context.Context, incident, by string, at time.Time) error {
 	return e.do(ctx, incident, func(s Situation, now time.Time) (Change, bool) {
-		text := "closed by " + by + " while the checks still fail; nobody is paged until they recover"
-		if s.Open.State == Open {
-			return s.acknowledge(by, text, at, now)
-		}
-		d := newDraft(*s.Open, now)
-		d.entry("note", by, text)
-		return d.change, true
+		return s.closeByHand(by, at, now)
 	})
+}
+
+// Present returns the open incident that an alert at a channel belongs to.
+// [ErrNotFound] when none is open, or when the alert was replaced by a newer one
+// since: what is said of it then is old.
+func (e *Engine) Present(dedupKey string) (incident string, err error) {
+	e.init()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	id, ring := IncidentOf(dedupKey)
+	for s := range e.all() {
+		if s.open != nil && s.open.ID == id && s.open.Ring == ring {
+			return id, nil
+		}
+	}
+	return "", ErrNotFound
 }
 
 // Note adds a line to the timeline of an open incident.

@@ -42,6 +42,16 @@ type Policy struct {
 	Name   string
 	Levels []Level
 	Repeat int // how often the whole ladder is repeated after its end; 0 = once through
+	// AckExpires is how long an acknowledgement holds while it still fails; then
+	// the ladder starts anew. 0 = for ever.
+	AckExpires time.Duration
+	// StillFailingAfter is the same for an incident that somebody closed by hand
+	// although it still fails.
+	StillFailingAfter time.Duration
+	// Hours are the business hours; nil = always. Outside them an incident goes by
+	// Outside; without one, what is urgent pages all the same, and what is not waits for them.
+	Hours   *WorkHours
+	Outside *Policy
 }
 
 // Level is one rung. Page names a rotation or a person. After is the delay

@@ -10,7 +10,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"keepwatch/alerting"
-	"keepwatch/oncall"
 )
 
 // Incidents keeps incidents, their timelines and the outbox of pages. It
@@ -23,7 +22,8 @@ type Incidents struct {
 
 const sqlIncidentList = `
 SELECT id, service, state, version, started_at, opened_at, acknowledged_at, resolved_at,
-       ack_by, summary, checks, level, round, next_action_at, policy
+       ack_by, summary, checks, level, round, next_action_at, policy,
+       alarm, severity, recovered_at, expires_at, course
 FROM incident
 WHERE (@service::text = '' OR service = @service)
 ORDER BY opened_at DESC, id DESC
@@ -37,7 +37,8 @@ func (s Incidents) List(ctx context.Context, service string, limit int) ([]alert
 
 const sqlIncidentOpen = `
 SELECT id, service, state, version, started_at, opened_at, acknowledged_at, resolved_at,
-       ack_by, summary, checks, level, round, next_action_at, policy
+       ack_by, summary, checks, level, round, next_action_at, policy,
+       alarm, severity, recovered_at, expires_at, course
 FROM incident
 WHERE state <> 'resolved'
 ORDER BY opened_at NULLS FIRST, id`
@@ -49,7 +50,8 @@ func (s Incidents) OpenIncidents(ctx context.Context) ([]alerting.Incident, erro
 
 const sqlIncidentGet = `
 SELECT id, service, state, version, started_at, opened_at, acknowledged_at, resolved_at,
-       ack_by, summary, checks, level, round, next_action_at, policy
+       ack_by, summary, checks, level, round, next_action_at, policy,
+       alarm, severity, recovered_at, expires_at, course
 FROM incident
 WHERE id = @id`
 
@@ -77,46 +79,22 @@ func (s Incidents) incidents(ctx context.Context, sql string, args pgx.NamedArgs
 	return found, nil
 }
 
-// policyJSON is how a policy is stored: durations in nanoseconds.
-type policyJSON struct {
-	Name   string      `json:"name"`
-	Levels []levelJSON `json:"levels"`
-	Repeat int         `json:"repeat"`
-}
-
-type levelJSON struct {
-	Page  string        `json:"page"`
-	After time.Duration `json:"after_ns"`
-}
-
-func storePolicy(p oncall.Policy) policyJSON {
-	out := policyJSON{Name: clean(p.Name), Repeat: p.Repeat}
-	for _, l := range p.Levels {
-		out.Levels = append(out.Levels, levelJSON{Page: clean(l.Page), After: l.After})
-	}
-	return out
-}
-
-func (p policyJSON) policy() oncall.Policy {
-	out := oncall.Policy{Name: p.Name, Repeat: p.Repeat}
-	for _, l := range p.Levels {
-		out.Levels = append(out.Levels, oncall.Level{Page: l.Page, After: l.After})
-	}
-	return out
-}
-
 func scanIncident(row pgx.CollectableRow) (alerting.Incident, error) {
 	var in alerting.Incident
 	var policy policyJSON
-	var started, opened, acked, resolved, next *time.Time
+	var course courseJSON
+	var started, opened, acked, resolved, next, recovered, expires *time.Time
 	err := row.Scan(&in.ID, &in.Service, &in.State, &in.Version, &started, &opened, &acked, &resolved,
-		&in.AckBy, &in.Summary, &in.Checks, &in.Level, &in.Round, &next, &policy)
+		&in.AckBy, &in.Summary, &in.Checks, &in.Level, &in.Round, &next, &policy,
+		&in.Alarm, &in.Severity, &recovered, &expires, &course)
 	if err != nil {
 		return in, err
 	}
 	in.Started, in.Opened, in.Acknowledged, in.Resolved = instant(started), instant(opened), instant(acked), instant(resolved)
 	in.NextActionAt = instant(next)
 	in.Policy = policy.policy()
+	in.Course = course.course()
+	in.Recovered, in.Expires = instant(recovered), instant(expires)
 	if len(in.Checks) == 0 {
 		in.Checks = nil
 	}
@@ -125,16 +103,20 @@ func scanIncident(row pgx.CollectableRow) (alerting.Incident, error) {
 
 const sqlIncidentPut = `
 INSERT INTO incident (id, service, state, version, started_at, opened_at, acknowledged_at, resolved_at,
-                      ack_by, summary, checks, level, round, next_action_at, policy)
+                      ack_by, summary, checks, level, round, next_action_at, policy,
+                      alarm, severity, recovered_at, expires_at, course)
 VALUES (@id, @service, @state, @version, @started, @opened, @acknowledged, @resolved,
-        @ack_by, @summary, @checks, @level, @round, @next_action, @policy)
+        @ack_by, @summary, @checks, @level, @round, @next_action, @policy,
+        @alarm, @severity, @recovered, @expires, @course)
 ON CONFLICT (id) DO UPDATE
 SET service = excluded.service, state = excluded.state, version = excluded.version,
     started_at = excluded.started_at, opened_at = excluded.opened_at,
     acknowledged_at = excluded.acknowledged_at, resolved_at = excluded.resolved_at,
     ack_by = excluded.ack_by, summary = excluded.summary, checks = excluded.checks,
     level = excluded.level, round = excluded.round,
-    next_action_at = excluded.next_action_at, policy = excluded.policy
+    next_action_at = excluded.next_action_at, policy = excluded.policy,
+    alarm = excluded.alarm, severity = excluded.severity, recovered_at = excluded.recovered_at,
+    expires_at = excluded.expires_at, course = excluded.course
 WHERE incident.version < excluded.version OR @tie::bool AND incident.version = excluded.version`
 
 // incidentArgs are the arguments of sqlIncidentPut; tie lets an equal version
@@ -151,6 +133,8 @@ func incidentArgs(in alerting.Incident, tie bool) pgx.NamedArgs {
 		"ack_by": clean(in.AckBy), "summary": clean(in.Summary), "checks": checks,
 		"level": in.Level, "round": in.Round, "next_action": stamp(in.NextActionAt),
 		"policy": storePolicy(in.Policy), "tie": tie,
+		"alarm": clean(in.Alarm), "severity": clean(string(in.Severity)),
+		"recovered": stamp(in.Recovered), "expires": stamp(in.Expires), "course": storeCourse(in.Course),
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"keepwatch/alerting"
+	"keepwatch/alerting/failpoint"
 )
 
 var _ alerting.Primary = Incidents{}
@@ -39,12 +40,22 @@ func (s Incidents) Apply(ctx context.Context, c alerting.Change) error {
 		for _, p := range c.Pages {
 			b.Queue(sqlOutboxAdd, pageArgs(p))
 		}
-		return tx.SendBatch(ctx, b).Close()
+		err := tx.SendBatch(ctx, b).Close()
+		passPages(failpoint.BeforeCommit, c.Pages)
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("apply change of %s: %w", c.Incident.ID, err)
 	}
+	passPages(failpoint.AfterCommit, c.Pages)
 	return nil
+}
+
+// passPages passes a failpoint with each page; without the build tag it is nothing.
+func passPages(point string, pages []alerting.Page) {
+	for _, p := range pages {
+		failpoint.Hit(point, string(p.Action))
+	}
 }
 
 // A row that another deliverer holds is passed over; so is a page with an older
@@ -122,7 +133,9 @@ func (s Incidents) settle(ctx context.Context, o alerting.Settlement) error {
 		for _, p := range o.Fallback {
 			b.Queue(sqlOutboxAdd, pageArgs(p))
 		}
-		return tx.SendBatch(ctx, b).Close()
+		err = tx.SendBatch(ctx, b).Close()
+		failpoint.Hit(failpoint.DuringMark, string(o.Page.Action))
+		return err
 	})
 }
 
@@ -171,7 +184,8 @@ ORDER BY created_at NULLS FIRST, seq, id`
 
 const sqlIncidentUnfinished = `
 SELECT id, service, state, version, started_at, opened_at, acknowledged_at, resolved_at,
-       ack_by, summary, checks, level, round, next_action_at, policy
+       ack_by, summary, checks, level, round, next_action_at, policy,
+       alarm, severity, recovered_at, expires_at, course
 FROM incident
 WHERE state <> 'resolved' OR id IN (SELECT incident_id FROM outbox WHERE ready_at IS NOT NULL)
 ORDER BY opened_at NULLS FIRST, id`

@@ -142,7 +142,16 @@ func roundTrip(t *testing.T, b bench) {
 		NextActionAt: at(5),
 		Policy: oncall.Policy{Name: "site", Repeat: 3, Levels: []oncall.Level{
 			{Page: "primary", After: time.Second}, {Page: "alan", After: 10*time.Minute + 1},
-		}},
+		}, AckExpires: time.Hour, StillFailingAfter: 2 * time.Hour,
+			Hours:   &oncall.WorkHours{Zone: "Europe/London", Hours: []string{"Mon-Fri 09:00-17:00"}, Holidays: []string{"2026-12-25"}},
+			Outside: &oncall.Policy{Name: "night", Levels: []oncall.Level{{Page: "ada"}}},
+		},
+		Alarm: "burn.image-site", Severity: alerting.Warning,
+		Course: alerting.Course{
+			Hold:      alerting.Hold{Kind: alerting.HeldBySilence, Ref: "s12", Text: "silenced by ada: deploy", Until: at(6)},
+			Recovered: at(7), ClosesAt: at(8), Expires: at(9), Closed: true,
+			Failures: []time.Time{at(1), at(2)}, Ring: 1,
+		},
 	}
 	p := alerting.Page{
 		ID: "kw-image-site-1/7/2", Incident: in.ID, Seq: 7002, Channel: "email", Route: "person:ada",

@@ -166,6 +166,11 @@ func (d *daemon) openIncident(ctx context.Context, id string, err error) (web.In
 			return web.IncidentStatus{Incident: *s.Open, Pages: s.Pages, Failures: d.failures(ctx, *s.Open)}, nil
 		}
 	}
+	for _, a := range d.engine.Snapshot().Alarms {
+		if a.Open.ID == id {
+			return web.IncidentStatus{Incident: a.Open, Pages: a.Pages}, nil
+		}
+	}
 	if errors.Is(err, alerting.ErrNotFound) {
 		return web.IncidentStatus{}, err
 	}
@@ -244,18 +249,21 @@ func (d *daemon) onPagerDuty(ctx context.Context, e pagerduty.Event) error {
 	if by == "" {
 		by = "PagerDuty"
 	}
-	var err error
+	id, err := d.engine.Present(e.DedupKey)
+	if err != nil {
+		return nil //nolint:nilerr // nothing of ours that is open, or an alert that a newer one replaced
+	}
 	switch e.Type {
 	case pagerduty.EventAcknowledged:
-		err = d.engine.Ack(ctx, e.DedupKey, by, e.At)
+		err = d.engine.Ack(ctx, id, by, e.At)
 	case pagerduty.EventUnacknowledged, pagerduty.EventReopened:
-		err = d.engine.Unack(ctx, e.DedupKey, by, e.At)
+		err = d.engine.Unack(ctx, id, by, e.At)
 	case pagerduty.EventResolved:
-		err = d.engine.Silence(ctx, e.DedupKey, by, e.At)
+		err = d.engine.Silence(ctx, id, by, e.At)
 	case pagerduty.EventReassigned:
-		err = d.engine.Note(ctx, e.DedupKey, by, "reassigned at PagerDuty")
+		err = d.engine.Note(ctx, id, by, "reassigned at PagerDuty")
 	case pagerduty.EventAnnotated:
-		err = d.engine.Note(ctx, e.DedupKey, by, e.Text)
+		err = d.engine.Note(ctx, id, by, e.Text)
 	}
 	if errors.Is(err, alerting.ErrNotFound) {
 		return nil
