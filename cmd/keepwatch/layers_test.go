@@ -22,7 +22,7 @@ var layers = map[string][]string{
 	"reports/chart":   {},                           // draws what it is given
 	"reports/sheet":   {"reports", "reports/chart"}, // what every format prints of a report, in words
 	"reports/plain":   {"reports", "reports/sheet"}, // text, Markdown, CSV
-	"reports/page":    {"reports", "reports/sheet", "reports/chart"},
+	"reports/page":    {"reports", "reports/sheet", "reports/chart", "reports/plain"},
 	"reports/pdf":     {"reports", "reports/sheet", "reports/chart"},
 	"reports/courier": {"reports"},
 	"reports/sample":  {"reports"}, // reports by hand, for tests
@@ -44,9 +44,10 @@ var layers = map[string][]string{
 		"site/intake", "site/guard", "site/archive", "site/desk",
 		"probe", // the type of a secret
 	},
-	"alerting": {"probe", "oncall"},
+	"alerting":           {"probe", "oncall", "alerting/failpoint"},
+	"alerting/failpoint": {}, // nothing, unless built with the tag failpoints
 
-	"postgres":           {"probe", "oncall", "reports", "reports/courier", "alerting", "site/gallery", "site", "telemetry/event"},
+	"postgres":           {"probe", "oncall", "reports", "reports/courier", "alerting", "alerting/failpoint", "site/gallery", "site", "telemetry/event"},
 	"postgres/pgtest":    {"postgres"},
 	"site/render/plane":  {},
 	"spool":              {"probe", "oncall", "alerting"},
@@ -54,7 +55,7 @@ var layers = map[string][]string{
 	"telemetry/event":    {"probe", "alerting"}, // the rows that telemetry and postgres share
 	"telemetry/nrfake":   {},
 	"web":                {"probe", "oncall", "alerting", "reports", "reports/page"},
-	"alerting/pagerduty": {"probe", "alerting", "oncall"},
+	"alerting/pagerduty": {"probe", "alerting", "alerting/failpoint", "oncall"},
 	"alerting/webhook":   {"probe", "alerting"},
 	"alerting/email":     {"probe", "alerting"},
 	"alerting/storetest": {"probe", "alerting", "oncall"},

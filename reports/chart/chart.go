@@ -26,13 +26,13 @@ type Form int
 
 // The forms.
 const (
-	Solid Form = iota
-	Hatch      // diagonal lines in a frame
-	Frame      // an empty frame
-	Line       // from (X, Y) to (X+W, Y+H)
-	Dashed     // the same, dashed
-	Down       // a triangle that points down, in the box
-	Label      // text with its baseline at Y
+	Solid  Form = iota
+	Hatch       // diagonal lines in a frame
+	Frame       // an empty frame
+	Line        // from (X, Y) to (X+W, Y+H)
+	Dashed      // the same, dashed
+	Down        // a triangle that points down, in the box
+	Label       // text with its baseline at Y
 )
 
 // Anchor says where a label hangs on its X.

@@ -21,8 +21,13 @@ type Named struct {
 // All returns every sample.
 func All() []Named {
 	return []Named{
-		{"met", Met()}, {"missed", Missed()}, {"unproven", NotProven()}, {"nodata", NoData()},
-		{"hostile", Hostile()}, {"empty", Empty()}, {"month", Month()},
+		{"met", Met()},
+		{"missed", Missed()},
+		{"unproven", NotProven()},
+		{"nodata", NoData()},
+		{"hostile", Hostile()},
+		{"empty", Empty()},
+		{"month", Month()},
 	}
 }
 

@@ -34,6 +34,7 @@ type Sheet struct {
 	Zone     string
 	Hours    string // "169 h"
 	Revision string // "revision 2, final"
+	Revised  bool   // this is not the first revision
 	Pending  string // a sentence when the window had not ended; else ""
 	Changes  []string
 	Note     string // the team's, Markdown as it was written
@@ -67,7 +68,7 @@ type Service struct {
 	Trend     []Week // this window is the last
 	OutageSum string // "10 outages, 1:43:00 in all"
 	Worst     []Outage
-	Rest      string // what the outages beside Worst add up to; "" when there are none
+	Rest      string   // what the outages beside Worst add up to; "" when there are none
 	Load      []string // incidents and pages of the service, in parts that stay together
 	Notes     []string // exclusions, corrections, what visitors saw …
 	Unseen    string   // the note on unknown time; "" when there is none
@@ -135,7 +136,7 @@ func Of(r reports.Report) (Sheet, error) {
 	s := Sheet{
 		Title: title(r), Zone: r.Zone, Hours: hours(r.To.Sub(r.From)) + " h",
 		Span:     r.From.In(zone).Format(dayMinute) + " – " + r.To.In(zone).Format(dayMinute),
-		Revision: revision(r), Note: r.Note, Method: method,
+		Revision: revision(r), Revised: r.Revision > 1, Note: r.Note, Method: method,
 	}
 	if left := r.To.Sub(r.MadeAt); left > 0 {
 		s.Pending = fmt.Sprintf("The %s has not ended: %s h are still to come.", window(r), Clock(left.Milliseconds(), Up))
