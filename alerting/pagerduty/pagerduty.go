@@ -112,7 +112,7 @@ func (n *Notifier) Send(ctx context.Context, p alerting.Page) alerting.Receipt {
 // the body of a 400 and hides what kind of error it was), so the outcome is
 // read from what the recorder saw.
 func (n *Notifier) attempt(ctx context.Context, e *pd.V2Event) alerting.Receipt {
-	seen := &record{}
+	seen := &record{action: e.Action}
 	_, err := n.client.ManageEventWithContext(context.WithValue(ctx, recordKey{}, seen), e)
 	return seen.receipt(err, time.Now())
 }

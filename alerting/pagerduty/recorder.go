@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"keepwatch/alerting"
+	"keepwatch/alerting/failpoint"
 )
 
 // keptBody is how much of an answer of the Events API is kept.
@@ -29,6 +30,8 @@ type recordKey struct{}
 
 // record is what the transport saw of one attempt.
 type record struct {
+	action string // of the event, for the fault suite; never changes
+
 	mu sync.Mutex // the transport may still write after a deadline
 	// Guarded by mu:
 	touched bool // bytes of the request may have left
@@ -57,7 +60,10 @@ func (t recorder) RoundTrip(r *http.Request) (*http.Response, error) {
 	trace := &httptrace.ClientTrace{
 		WroteHeaderField: func(string, []string) { seen.touch() },
 		WroteHeaders:     seen.touch,
-		WroteRequest:     func(httptrace.WroteRequestInfo) { seen.touch() },
+		WroteRequest: func(httptrace.WroteRequestInfo) {
+			seen.touch()
+			failpoint.Hit(failpoint.AfterWrite, seen.action)
+		},
 	}
 	resp, err := t.next.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
 	if err != nil {
