@@ -159,66 +159,6 @@ func (s Reports) texts(ctx context.Context, l *reports.CheckLedger, ids []int32)
 	return err
 }
 
-// Pages are counted in the week in which a channel accepted them, whenever their
-// incident began; fallback pages are pages too: somebody was woken.
-const sqlReportIncidents = `
-SELECT i.id, i.started_at, i.opened_at, i.acknowledged_at, i.resolved_at, i.ack_by, i.checks,
-	(SELECT count(*) FROM outbox o
-		WHERE o.incident_id = i.id
-		AND o.action = 'trigger'
-		AND o.accepted_at >= @from
-		AND o.accepted_at < @to)
-FROM incident i
-WHERE i.service = @service
-AND COALESCE(i.started_at, i.opened_at) < @to
-AND (i.resolved_at IS NULL OR i.resolved_at > @from)
-ORDER BY COALESCE(i.started_at, i.opened_at), i.id`
-
-// Incidents implements [reports.Store].
-func (s Reports) Incidents(ctx context.Context, service string, from, to time.Time) ([]reports.IncidentFact, error) {
-	rows, err := s.DB.pool.Query(ctx, sqlReportIncidents, pgx.NamedArgs{"service": service, "from": from, "to": to})
-	if err != nil {
-		return nil, translate(fmt.Errorf("read incidents: %w", err))
-	}
-	facts, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (reports.IncidentFact, error) {
-		var f reports.IncidentFact
-		var started, opened, acknowledged, resolved *time.Time
-		err := row.Scan(&f.ID, &started, &opened, &acknowledged, &resolved, &f.AckBy, &f.Checks, &f.Pages)
-		f.Started, f.Opened = instant(started), instant(opened)
-		f.Acknowledged, f.Resolved = instant(acknowledged), instant(resolved)
-		return f, err
-	})
-	if err != nil {
-		return nil, translate(fmt.Errorf("read incidents: %w", err))
-	}
-	return facts, nil
-}
-
-const sqlReportSave = `
-INSERT INTO weekly_report (week, zone, revision, body, sha, written_at)
-VALUES (@week, @zone, @revision, @body, @sha, @written)
-ON CONFLICT DO NOTHING`
-
-// Save implements [reports.Store].
-func (s Reports) Save(ctx context.Context, r reports.Report, written time.Time) error {
-	body, err := json.Marshal(r)
-	if err != nil {
-		return fmt.Errorf("encode report: %w", err)
-	}
-	sum := sha256.Sum256(body)
-	tag, err := s.DB.pool.Exec(ctx, sqlReportSave, pgx.NamedArgs{
-		"week": r.Week, "zone": r.Zone, "revision": r.Revision,
-		"body": string(body), "sha": sum[:], "written": written,
-	})
-	if err != nil {
-		return translate(fmt.Errorf("insert report: %w", err))
-	}
-	if tag.RowsAffected() == 0 {
-		return reports.ErrExists
-	}
-	return nil
-}
-
 const sqlReportLoad = `
 SELECT w.body, w.sha
 FROM weekly_report w
@@ -252,8 +192,9 @@ func (s Reports) Load(ctx context.Context, week, zone string, revision int) (rep
 }
 
 const sqlReportList = `
-SELECT w.week, w.zone, w.revision, w.written_at
+SELECT w.week, w.zone, w.revision, w.written_at, f.finalised_at
 FROM weekly_report w
+LEFT JOIN weekly_final f ON f.week = w.week AND f.zone = w.zone AND f.revision = w.revision
 WHERE (@zone::text = '' OR w.zone = @zone)
 ORDER BY w.week DESC, w.zone, w.revision DESC
 LIMIT @limit`
@@ -264,7 +205,13 @@ func (s Reports) List(ctx context.Context, zone string, limit int) ([]reports.Sa
 	if err != nil {
 		return nil, translate(fmt.Errorf("list reports: %w", err))
 	}
-	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[reports.Saved])
+	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (reports.Saved, error) {
+		var v reports.Saved
+		var final *time.Time
+		err := row.Scan(&v.Week, &v.Zone, &v.Revision, &v.Written, &final)
+		v.Final = instant(final)
+		return v, err
+	})
 	if err != nil {
 		return nil, translate(fmt.Errorf("list reports: %w", err))
 	}

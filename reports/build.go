@@ -23,7 +23,7 @@ type Input struct {
 	Trend      map[string][]TrendWeek // by service, oldest first
 	Places     map[string][]PlaceLine // by check, by name of the location
 	Latency    map[string]LatencyFact // by check
-	Users      map[string][]UserFacts // by service
+	Users      map[string][]UserLog   // by service
 	People     []Human                // who may be paged
 	Duties     []Duty                 // who was on call
 	Quiet      []string               // channels that ring nobody, such as mail
@@ -90,7 +90,7 @@ func foldService(in Input, w Window, s Service) serviceBuild {
 	b.out = ServiceReport{
 		Name: s.Name, ObjectivePPM: int64(s.Objective), Outages: []Outage{}, Gaps: []Gap{},
 		Critical: s.Critical, Redundant: s.Redundant, DependsOn: s.DependsOn, CapMs: s.Cap.Milliseconds(),
-		Trend: in.Trend[s.Name], Users: in.Users[s.Name],
+		Trend: in.Trend[s.Name],
 	}
 	excluded := in.Excluded[s.Name]
 	var own []Exclusion
@@ -113,6 +113,9 @@ func foldService(in Input, w Window, s Service) serviceBuild {
 	facts := in.Incidents[s.Name]
 	b.measure(in, excluded, from)
 	spans := b.spans(in, excluded, from)
+	for _, log := range in.Users[s.Name] {
+		b.out.Users = append(b.out.Users, CompareUsers(log, spans, w.From, w.To))
+	}
 	detected := map[string]bool{}
 	for _, span := range spans {
 		b.out.list(span, w, facts, detected)

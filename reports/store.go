@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -19,33 +21,106 @@ type Saved struct {
 	Zone     string
 	Revision int
 	Written  time.Time // UTC
+	// Final is when the revision was found to hold a day after its week's end; zero
+	// before that.
+	Final time.Time
 }
 
-// Store is what reports are made from and kept in. Safe for concurrent use.
-type Store interface {
-	// Ledger returns everything recorded about a check for slots that start in
-	// [from, to). A check that was never configured has an empty ledger.
-	Ledger(ctx context.Context, check string, from, to time.Time) (CheckLedger, error)
-	// Incidents returns the incidents of a service that touched [from, to), oldest first.
-	Incidents(ctx context.Context, service string, from, to time.Time) ([]IncidentFact, error)
-	// Save keeps a report for good; ErrExists when its week, zone and revision are taken.
+// Records are what people did and declared. Safe for concurrent use.
+type Records interface {
+	// Incidents returns the incidents of services that touched [from, to), by
+	// service, oldest first, with the pages that were accepted in it.
+	Incidents(ctx context.Context, services []string, from, to time.Time) (map[string][]IncidentFact, error)
+	// Exclusions returns what was declared for services and touches [from, to), by
+	// service and beginning; cancelled ones too.
+	Exclusions(ctx context.Context, services []string, from, to time.Time) ([]Exclusion, error)
+}
+
+// WeekFact is the integer facts of a service's frozen week.
+type WeekFact struct {
+	Service  string
+	Year     int // of ISO 8601
+	Number   int
+	Revision int
+	// The objective in parts per million, and the four amounts of time.
+	ObjectivePPM, GoodMs, BadMs, UnknownMs, ExcludedMs int64
+	Sum                                                string // of [ServiceReport.Sum]; "" in reports from before it
+}
+
+// Trend is the fact as a line of a trend.
+func (f WeekFact) Trend() TrendWeek {
+	s := ServiceReport{GoodMs: f.GoodMs, BadMs: f.BadMs, UnknownMs: f.UnknownMs}
+	s.judge(Percent(f.ObjectivePPM))
+	return TrendWeek{
+		Week: fmt.Sprintf("%04d-W%02d", f.Year, f.Number), Availability: s.Availability, Coverage: s.Coverage, Verdict: s.Verdict,
+		ObjectivePPM: f.ObjectivePPM, GoodMs: f.GoodMs, BadMs: f.BadMs, UnknownMs: f.UnknownMs, ExcludedMs: f.ExcludedMs,
+		Revision: f.Revision,
+	}
+}
+
+// Archive keeps written reports. Safe for concurrent use.
+type Archive interface {
+	// Save keeps a report for good, with the facts of its services; ErrExists when
+	// its week, zone and revision are taken.
 	Save(ctx context.Context, r Report, written time.Time) error
 	// Load returns a saved report as it was saved; revision 0 means the newest.
 	// ErrNotFound when there is none.
 	Load(ctx context.Context, week, zone string, revision int) (Report, error)
 	// List returns the saved reports of a zone ("" is all), newest week first.
 	List(ctx context.Context, zone string, limit int) ([]Saved, error)
+	// Weeks returns the newest frozen facts of the weeks from the first to the last,
+	// of the services or, when there are none, of all; oldest week first.
+	Weeks(ctx context.Context, first, last Week, services []string) ([]WeekFact, error)
+	// Stamp returns a text that is another one after results of a past day, an
+	// exclusion or a cancellation were recorded.
+	Stamp(ctx context.Context) (string, error)
+	// Finalise notes that a revision was found to hold a day after its week's end.
+	// Noting it twice changes nothing.
+	Finalise(ctx context.Context, week, zone string, revision int, at time.Time) error
 }
 
-// lookback is how long before the week slots are asked for: the longest slot is a
-// day, and one that began before the week may reach into it.
-const lookback = 24 * time.Hour
+// Store is what reports are made from and kept in.
+type Store interface {
+	History
+	Records
+	Archive
+}
 
-// Make builds the report of a week from what the store holds at now. A week that
-// has not ended is reported as such: what is to come is unknown, "not yet". The
-// report has revision 0: it is a look, not the written report of its week, and may print other figures tomorrow.
+// Team is who may be paged and who was on call.
+type Team struct {
+	People []Human
+	Duties []Duty
+}
+
+// Settings are what reports are made by; they may change while a [Writer] runs.
+type Settings struct {
+	Zone     *time.Location // nil is UTC
+	Send     SendTime
+	Services []Service
+	// Team says who was on call in [from, to); nil: nobody is known.
+	Team func(from, to time.Time) Team
+	// Visitors returns the access logs of each service in [from, to); nil: there are none.
+	Visitors func(ctx context.Context, from, to time.Time) (map[string][]UserLog, error)
+	Quiet    []string // channels that ring nobody, such as mail
+	Engine   string   // version of the program
+	TZData   string   // version of the zones' rules
+}
+
+const (
+	// lookback is how long before the window slots are asked for: the longest slot is
+	// a day, and one that began before the window may reach into it. An outage is
+	// known to continue from the week before by it.
+	lookback = 24 * time.Hour
+	// trendWeeks is how many weeks a trend has beside the report's own.
+	trendWeeks = 12
+)
+
+// Make builds the figures of a week from what the store holds at now, without what
+// only people read: trend, locations, latencies, load. A week that has not ended is
+// reported as such: what is to come is unknown, "not yet". The report has revision
+// 0: it is a look, not the written report of its week, and may print other figures tomorrow.
 func Make(ctx context.Context, s Store, w Week, services []Service, now time.Time) (Report, error) {
-	in, _, err := collect(ctx, s, w, services, now)
+	in, err := gather(ctx, s, w.Window(), Settings{Zone: w.Zone, Services: services}, now)
 	if err != nil {
 		return Report{}, err
 	}
@@ -54,35 +129,197 @@ func Make(ctx context.Context, s Store, w Week, services []Service, now time.Tim
 	return r, nil
 }
 
-// collect reads the input of a report, one check at a time so that the rows of
-// only one are in memory. It also tells whether any critical check was configured
-// at any time of the week.
-func collect(ctx context.Context, s Store, w Week, services []Service, now time.Time) (Input, bool, error) {
+// MakeWindow builds the whole report of any window, as [Make] does the figures.
+func MakeWindow(ctx context.Context, s Store, w Window, set Settings, now time.Time) (Report, error) {
+	in, err := gather(ctx, s, w, set, now)
+	if err == nil {
+		err = enrich(ctx, s, &in, set)
+	}
+	if err != nil {
+		return Report{}, err
+	}
+	r := Build(in)
+	r.Revision = 0
+	return r, nil
+}
+
+// gather reads what the figures are made of.
+func gather(ctx context.Context, s Store, w Window, set Settings, now time.Time) (Input, error) {
 	in := Input{
-		Week: w, Now: now, Services: services,
-		Timelines: map[string]Timeline{}, Incidents: map[string][]IncidentFact{},
+		Window: w, Week: w.Week, Now: now, Services: set.Services, Quiet: set.Quiet, Engine: set.Engine, TZData: set.TZData,
 	}
-	watched := false
-	from := w.From.Add(-lookback)
+	var names []string
+	for _, service := range set.Services {
+		names = append(names, service.Name)
+	}
+	var err error
+	if in.Timelines, err = s.Timelines(ctx, checksOf(set.Services), w.From.Add(-lookback), w.To, now); err != nil {
+		return Input{}, fmt.Errorf("timelines: %w", err)
+	}
+	if in.Incidents, err = s.Incidents(ctx, names, w.From, w.To); err != nil {
+		return Input{}, fmt.Errorf("incidents: %w", err)
+	}
+	// The ceiling of planned maintenance is that of whole weeks.
+	first, last := WeekOf(w.From, w.Zone), WeekOf(w.To.Add(-time.Millisecond), w.Zone)
+	if in.Exclusions, err = s.Exclusions(ctx, names, first.From, last.To); err != nil {
+		return Input{}, fmt.Errorf("exclusions: %w", err)
+	}
+	if set.Visitors != nil {
+		if in.Users, err = set.Visitors(ctx, w.From, w.To); err != nil {
+			return Input{}, fmt.Errorf("access logs: %w", err)
+		}
+	}
+	return in, nil
+}
+
+// enrich reads what stands beside the figures.
+func enrich(ctx context.Context, s Store, in *Input, set Settings) error {
+	w, checks := in.window(), checksOf(set.Services)
+	places, err := s.LocationSpans(ctx, checks, w.From, w.To, in.Now)
+	if err != nil {
+		return fmt.Errorf("locations: %w", err)
+	}
+	in.Places = map[string][]PlaceLine{}
+	for check, lines := range places {
+		for name, line := range lines {
+			in.Places[check] = append(in.Places[check], PlaceLine{Location: name, Spans: line.Spans})
+		}
+		slices.SortFunc(in.Places[check], func(a, b PlaceLine) int { return strings.Compare(a.Location, b.Location) })
+	}
+	before := w.From.Add(-w.To.Sub(w.From))
+	if w.Kind == KindWeek {
+		before = w.Week.Previous().From
+	}
+	if in.Latency, err = latencies(ctx, s, checks, before, w.From, w.To); err != nil {
+		return err
+	}
+	if set.Team != nil {
+		team := set.Team(w.From, earlier(w.To, in.Now))
+		in.People, in.Duties = team.People, team.Duties
+	}
+	if in.Trend, err = trend(ctx, s, w, set.Services, in.Now); err != nil {
+		return fmt.Errorf("trend: %w", err)
+	}
+	return nil
+}
+
+// checksOf are the checks of all services, each once.
+func checksOf(services []Service) []string {
+	seen := map[string]bool{}
+	var out []string
+	for _, s := range services {
+		for _, check := range s.Checks() {
+			if !seen[check] {
+				seen[check] = true
+				out = append(out, check)
+			}
+		}
+	}
+	return out
+}
+
+// watched reports whether any check was configured at any time of the window.
+func (in Input) watched() bool {
+	w := in.window()
+	for _, line := range in.Timelines {
+		for _, s := range line.Spans {
+			if _, in := s.clip(w.From, w.To); in && s.Cause != CauseNotWatched && s.Cause != CauseNotYet {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// latencies are those of the window [from, to) and of the one before it.
+func latencies(ctx context.Context, s Store, checks []string, before, from, to time.Time) (map[string]LatencyFact, error) {
+	now, err := s.Histograms(ctx, checks, from, to)
+	if err != nil {
+		return nil, fmt.Errorf("latencies: %w", err)
+	}
+	then, err := s.Histograms(ctx, checks, before, from)
+	if err != nil {
+		return nil, fmt.Errorf("latencies before: %w", err)
+	}
+	out := map[string]LatencyFact{}
+	for _, check := range checks {
+		out[check] = LatencyFact{Now: latencyOf(now[check]), Before: latencyOf(then[check])}
+	}
+	return out, nil
+}
+
+// latencyOf is the latency over all locations.
+func latencyOf(places map[string]*Histogram) Latency {
+	var all Histogram
+	for _, h := range places {
+		all.Merge(h)
+	}
+	return all.Latency()
+}
+
+// trend reads the frozen facts of the weeks before the window's end, and folds those
+// anew that were never frozen. It ends where two weeks in a row were not watched.
+func trend(ctx context.Context, s Store, w Window, services []Service, now time.Time) (map[string][]TrendWeek, error) {
+	last := WeekOf(w.To, w.Zone).Previous() // the newest that had ended with the window
+	if w.Kind == KindWeek {
+		last = w.Week.Previous()
+	}
+	weeks := []Week{last}
+	for len(weeks) < trendWeeks {
+		weeks = append(weeks, weeks[len(weeks)-1].Previous())
+	}
+	var names []string
 	for _, service := range services {
-		for _, check := range service.Critical {
-			if _, done := in.Timelines[check]; done {
-				continue
-			}
-			l, err := s.Ledger(ctx, check, from, w.To)
-			if err != nil {
-				return Input{}, false, fmt.Errorf("ledger of %s: %w", check, err)
-			}
-			for _, rev := range l.Revs {
-				watched = watched || rev.From.Before(w.To) && (rev.To.IsZero() || rev.To.After(w.From))
-			}
-			in.Timelines[check] = Fold(l, from, w.To, now)
-		}
-		facts, err := s.Incidents(ctx, service.Name, w.From, w.To)
-		if err != nil {
-			return Input{}, false, fmt.Errorf("incidents of %s: %w", service.Name, err)
-		}
-		in.Incidents[service.Name] = facts
+		names = append(names, service.Name)
 	}
-	return in, watched, nil
+	facts, err := s.Weeks(ctx, weeks[len(weeks)-1], last, names)
+	if err != nil {
+		return nil, err
+	}
+	frozen := map[string]map[string]TrendWeek{}
+	for _, f := range facts {
+		t := f.Trend()
+		if frozen[t.Week] == nil {
+			frozen[t.Week] = map[string]TrendWeek{}
+		}
+		frozen[t.Week][f.Service] = t
+	}
+	out := map[string][]TrendWeek{}
+	unwatched := 0
+	for _, week := range weeks {
+		lines := frozen[week.String()]
+		if lines == nil && unwatched < 2 {
+			if lines, err = foldTrend(ctx, s, week, services, now); err != nil {
+				return nil, err
+			}
+			if lines == nil {
+				unwatched++
+			} else {
+				unwatched = 0
+			}
+		}
+		for name, line := range lines {
+			out[name] = append(out[name], line)
+		}
+	}
+	for name := range out {
+		slices.Reverse(out[name])
+	}
+	return out, nil
+}
+
+// foldTrend makes the lines of a week that was never frozen; nil when nobody watched.
+func foldTrend(ctx context.Context, s Store, w Week, services []Service, now time.Time) (map[string]TrendWeek, error) {
+	in, err := gather(ctx, s, w.Window(), Settings{Services: services}, now)
+	if err != nil || !in.watched() {
+		return nil, err
+	}
+	lines := map[string]TrendWeek{}
+	for _, r := range Build(in).Services {
+		lines[r.Name] = WeekFact{
+			Service: r.Name, Year: w.Year, Number: w.Number, ObjectivePPM: r.ObjectivePPM,
+			GoodMs: r.GoodMs, BadMs: r.BadMs, UnknownMs: r.UnknownMs, ExcludedMs: r.ExcludedMs,
+		}.Trend()
+	}
+	return lines, nil
 }

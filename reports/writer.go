@@ -17,8 +17,10 @@ const (
 	// catchUpWeeks is how many ended weeks are looked at for a report that was
 	// missed while no daemon ran.
 	catchUpWeeks = 8
-	// wakeEvery bounds how late a report is after a reload or a step of the host's clock.
-	wakeEvery = time.Minute
+	// wakeEvery bounds how late a report is after a reload or a step of the host's
+	// clock. A change of a written week is seen twice before it is believed to be
+	// whole, and shall be in a revision within a minute.
+	wakeEvery = 25 * time.Second
 	// lookAgain is when a week that nobody watched is looked at again: an import
 	// may have filled it.
 	lookAgain = 24 * time.Hour
@@ -37,13 +39,6 @@ type Sender interface {
 	Send(ctx context.Context, r Report) error
 }
 
-// Settings are what may change while a [Writer] runs.
-type Settings struct {
-	Zone     *time.Location // nil is UTC
-	Send     SendTime
-	Services []Service
-}
-
 // Writer writes the report of each ended week, once for a week, zone and revision
 // however many writers run, and hands it to the senders. Set all fields but
 // Senders; Run one at a time.
@@ -53,13 +48,18 @@ type Writer struct {
 	Senders  []Sender
 	Log      *slog.Logger
 
-	settled map[string]time.Time // weeks with nothing to do, until when; Run's goroutine owns it
+	// Run's goroutine owns these:
+	settled map[string]time.Time // weeks with nothing to do, until when
+	kept    map[string]*keptWeek // written weeks that late data may still change
+	stamp   string               // of the store, when written weeks were last looked at
+	looked  time.Time            // when that was
 }
 
 // Run writes reports until ctx ends: at each week's send time, and at the start
 // those that were missed in the last eight weeks. It returns nil.
 func (w *Writer) Run(ctx context.Context) error {
-	w.settled = map[string]time.Time{}
+	w.settled, w.kept = map[string]time.Time{}, map[string]*keptWeek{}
+	w.looked = time.Time{}
 	retry := retryFirst
 	for {
 		now := time.Now().UTC()
@@ -72,6 +72,9 @@ func (w *Writer) Run(ctx context.Context) error {
 			retry = retryFirst
 			if next := w.next(now).Sub(now); next < wait {
 				wait = next
+			}
+			if err := w.keepUp(ctx, now); err != nil && ctx.Err() == nil {
+				w.Log.Error("written weeks not looked at again, will try again", "err", err)
 			}
 		}
 		timer := time.NewTimer(wait)
@@ -135,7 +138,7 @@ func (w *Writer) catchUp(ctx context.Context, now time.Time) error {
 	}
 	var errs []error
 	for _, week := range slices.Backward(open) {
-		if err := w.write(ctx, week, s.Services, saved, now); err != nil {
+		if err := w.write(ctx, week, s, saved, now); err != nil {
 			errs = append(errs, fmt.Errorf("report of %s: %w", week, err))
 		}
 	}
@@ -148,22 +151,26 @@ func never(now time.Time) time.Time { return now.AddDate(1, 0, 0) }
 func key(w Week) string { return w.String() + " " + w.Zone.String() }
 
 // write writes the report of one week unless it exists, and sends it.
-func (w *Writer) write(ctx context.Context, week Week, services []Service, saved []Saved, now time.Time) error {
+func (w *Writer) write(ctx context.Context, week Week, set Settings, saved []Saved, now time.Time) error {
 	for _, s := range saved {
 		if s.Week == week.String() {
 			w.settled[key(week)] = never(now)
 			return nil
 		}
 	}
-	in, watched, err := collect(ctx, w.Store, week, services, now)
+	in, err := gather(ctx, w.Store, week.Window(), set, now)
 	if err != nil {
 		return err
 	}
-	if !watched { // Keepwatch did not exist then: a report would say nothing
+	if !in.watched() { // Keepwatch did not exist then: a report would say nothing
 		w.settled[key(week)] = now.Add(lookAgain)
 		return nil
 	}
+	if err := enrich(ctx, w.Store, &in, set); err != nil {
+		return err
+	}
 	r := Build(in)
+	r.Final = !now.Before(week.To.Add(finalAfter))
 	switch err := w.Store.Save(ctx, r, now); {
 	case errors.Is(err, ErrExists): // another writer was first, and sends it
 		w.settled[key(week)] = never(now)
