@@ -9,6 +9,8 @@ import (
 	"keepwatch/alerting/webhook"
 	"keepwatch/probe"
 	"keepwatch/reports"
+	"keepwatch/reports/page"
+	"keepwatch/reports/pdf"
 	"keepwatch/reports/plain"
 )
 
@@ -96,6 +98,9 @@ func Formats() []reports.Format {
 		reports.Text{},
 		plain.Text{},
 		plain.Markdown{},
+		page.HTML{},
+		page.Mail{},
+		pdf.PDF{},
 		plain.CSV{},
 		reports.JSON{},
 	}
