@@ -8,6 +8,8 @@ import (
 
 // layouts are the written times that are understood; fractions of a second may
 // follow each. Month before day is JMeter's own example.
+//
+//nolint:gochecknoglobals // a table that nobody changes
 var layouts = []string{
 	time.RFC3339,
 	"2006-01-02 15:04:05Z07:00",
@@ -21,6 +23,8 @@ var layouts = []string{
 }
 
 // earliest is the first time that a log can sensibly have.
+//
+//nolint:gochecknoglobals // as good as a constant
 var earliest = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 // clock reads the times of one file.

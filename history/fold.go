@@ -71,10 +71,9 @@ type Folder struct {
 
 // series is one series in progress.
 type series struct {
-	slots   map[int64]*Slot // by start, unix milliseconds
-	newest  time.Time
-	flushed time.Time // slots that end by then were given out
-	period  int       // of the entry before
+	slots  map[int64]*Slot // by start, unix milliseconds
+	newest time.Time
+	period int // of the entry before
 }
 
 // Add takes one entry.

@@ -34,14 +34,14 @@ type Entry struct {
 	Message  string // why it was not good; "" for a good one
 }
 
-// BadLine is a line that could not be read. It is an error from which [Reader.Next] goes on.
-type BadLine struct {
+// LineError is a line that could not be read. It is an error from which [Reader.Next] goes on.
+type LineError struct {
 	Line int    // from 1
 	Why  string // what is wrong with it, in one sentence
 }
 
 // Error names the line.
-func (b *BadLine) Error() string { return fmt.Sprintf("line %d: %s", b.Line, b.Why) }
+func (b *LineError) Error() string { return fmt.Sprintf("line %d: %s", b.Line, b.Why) }
 
 // Options say how a file is meant.
 type Options struct {

@@ -109,8 +109,14 @@ func jtlFault(code string, status int, message, failure string) (class, why stri
 // exceptionClass finds probe's class for the name of one of Java's exceptions.
 func exceptionClass(code string) string {
 	for _, c := range []struct{ part, class string }{
-		{"UnknownHost", "dns"}, {"Timeout", "timeout"}, {"SSL", "tls"}, {"Certificate", "tls"},
-		{"Connect", "connect"}, {"NoRoute", "connect"}, {"Socket", "connect"}, {"NoHttpResponse", "connect"},
+		{"UnknownHost", "dns"},
+		{"Timeout", "timeout"},
+		{"SSL", "tls"},
+		{"Certificate", "tls"},
+		{"Connect", "connect"},
+		{"NoRoute", "connect"},
+		{"Socket", "connect"},
+		{"NoHttpResponse", "connect"},
 	} {
 		if strings.Contains(code, c.part) {
 			return c.class

@@ -72,7 +72,7 @@ func newReader(src io.Reader, o Options, f format) (*Reader, error) {
 func (r *Reader) learn() error {
 	r.s.comma = r.delimiter()
 	fields, line, err := r.s.next()
-	bad := (*BadLine)(nil)
+	bad := (*LineError)(nil)
 	switch {
 	case errors.As(err, &bad):
 		return fmt.Errorf("cannot be read: %w", err)
@@ -148,13 +148,13 @@ func (r *Reader) Counts() Counts {
 	return r.counts
 }
 
-// Next returns the next entry. The error is a *[BadLine], after which reading goes
+// Next returns the next entry. The error is a *[LineError], after which reading goes
 // on, io.EOF at the end, or one of the stream.
 func (r *Reader) Next() (Entry, error) {
 	for {
 		fields, line, err := r.record()
 		if err != nil {
-			if bad := (*BadLine)(nil); errors.As(err, &bad) {
+			if bad := (*LineError)(nil); errors.As(err, &bad) {
 				r.counts.Bad++
 			} else if !errors.Is(err, io.EOF) {
 				err = fmt.Errorf("read: %w", err)
@@ -177,7 +177,7 @@ func (r *Reader) Next() (Entry, error) {
 			continue
 		case why != "":
 			r.counts.Bad++
-			return Entry{}, &BadLine{line, why}
+			return Entry{}, &LineError{line, why}
 		}
 		r.counts.Entries++
 		return e, nil

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -88,7 +89,7 @@ func trimEnd(b []byte) []byte {
 
 // next returns the fields of the next record and the number of its first line.
 // The fields are good until the next call. Empty lines are passed over. The error is
-// a *BadLine, or that of the stream; io.EOF at its end.
+// a *LineError, or that of the stream; io.EOF at its end.
 func (s *splitter) next() ([]string, int, error) {
 	line, err := s.take()
 	for err == nil && line == "" {
@@ -97,7 +98,7 @@ func (s *splitter) next() ([]string, int, error) {
 	first := s.line
 	switch {
 	case errors.Is(err, errLong):
-		return nil, first, &BadLine{first, "is longer than a mebibyte"}
+		return nil, first, &LineError{first, "is longer than a mebibyte"}
 	case err != nil:
 		return nil, first, err
 	case strings.IndexByte(line, '"') < 0:
@@ -151,10 +152,10 @@ func (s *splitter) counted(first int, more []string) ([]string, int, error) {
 // condemn declares the first line bad and gives the others back.
 func (s *splitter) condemn(first int, more []string, why string) ([]string, int, error) {
 	if len(more) > 0 {
-		s.pending = append(more[:len(more):len(more)], s.pending...)
+		s.pending = append(slices.Clip(more), s.pending...)
 		s.line -= len(more)
 	}
-	return nil, first, &BadLine{first, why}
+	return nil, first, &LineError{first, why}
 }
 
 const (

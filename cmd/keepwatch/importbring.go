@@ -64,7 +64,7 @@ func (b *bringing) all(ctx context.Context) error {
 				return nil
 			}
 			return b.folder.Ready(false, b.take(ctx))
-		}, func(*history.BadLine) {}) // they were told at the first look
+		}, func(*history.LineError) {}) // they were told at the first look
 		if err != nil {
 			return err
 		}

@@ -54,7 +54,7 @@ func (l *probeLogs) find(paths []string) error {
 		err = l.read(file, func(e history.Entry) error {
 			file.first = e.Time
 			return stop
-		}, func(*history.BadLine) {})
+		}, func(*history.LineError) {})
 		if err != nil && !errors.Is(err, stop) {
 			return err
 		}
@@ -65,12 +65,12 @@ func (l *probeLogs) find(paths []string) error {
 }
 
 // read passes on the entries and the bad lines of one file.
-func (l *probeLogs) read(file logFile, take func(history.Entry) error, bad func(*history.BadLine)) error {
+func (l *probeLogs) read(file logFile, take func(history.Entry) error, bad func(*history.LineError)) error {
 	_, err := l.readCounting(file, take, bad)
 	return err
 }
 
-func (l *probeLogs) readCounting(file logFile, take func(history.Entry) error, bad func(*history.BadLine)) (history.Counts, error) {
+func (l *probeLogs) readCounting(file logFile, take func(history.Entry) error, bad func(*history.LineError)) (history.Counts, error) {
 	src, err := os.Open(file.path)
 	if err != nil {
 		return history.Counts{}, err
@@ -86,7 +86,7 @@ func (l *probeLogs) readCounting(file logFile, take func(history.Entry) error, b
 	}
 	for {
 		e, err := r.Next()
-		line := (*history.BadLine)(nil)
+		line := (*history.LineError)(nil)
 		switch {
 		case errors.Is(err, io.EOF):
 			return r.Counts(), nil
@@ -103,7 +103,7 @@ func (l *probeLogs) readCounting(file logFile, take func(history.Entry) error, b
 			l.known[history.Series{Check: strings.Clone(s.Check), Location: strings.Clone(s.Location)}] = why
 		}
 		if why != "" {
-			bad(&history.BadLine{Line: e.Line, Why: why})
+			bad(&history.LineError{Line: e.Line, Why: why})
 			continue
 		}
 		if err := take(e); err != nil {
@@ -134,7 +134,7 @@ func (l *probeLogs) look(skipBad bool) error {
 		counts, err := l.readCounting(file, func(e history.Entry) error {
 			l.survey.Add(e)
 			return nil
-		}, func(b *history.BadLine) {
+		}, func(b *history.LineError) {
 			if here++; here <= listedBad {
 				fmt.Fprintf(l.out.errOut, "%s:%d: %s\n", file.path, b.Line, b.Why)
 			}
