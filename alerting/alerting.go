@@ -224,12 +224,14 @@ type CheckRule struct {
 // Rule is when a service is failing and whom that concerns.
 type Rule struct {
 	Service string
-	Checks  []CheckRule // all critical: one bad check makes the service bad
+	Checks  []CheckRule // one bad check makes the service bad, unless it is in Redundant
 	Confirm int         // quorum-bad looks in a row that open an incident; at least 1
 	Recover int         // quorum-good looks in a row of every failing check that resolve it; at least 1
 	Policy  oncall.Policy
 	// Severity is how bad it is when the service fails; "" counts as Critical.
 	Severity Severity
+	// Redundant are groups of Checks that stand in for each other.
+	Redundant []Redundancy
 	// DependsOn are the services without which this one cannot work. While one of
 	// them has an open incident, this one's pages nobody.
 	DependsOn []string

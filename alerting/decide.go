@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"keepwatch/oncall"
-	"keepwatch/probe"
 )
 
 // Routing says how people are reached. Read-only after construction.
@@ -104,14 +103,14 @@ func (s Situation) open(now time.Time) (Change, bool) {
 
 // failing are the checks that have been bad for long enough, and since when.
 func (s Situation) failing(now time.Time) (checks []string, since time.Time) {
-	for _, c := range s.Rule.Checks {
-		n, first := row(s.Recent[c.Name], probe.Bad, maxGap(c), now)
-		if n < max(s.Rule.Confirm, 1) {
+	for _, u := range s.Rule.units() {
+		bad, from := s.failingOf(u, now)
+		if len(bad) == 0 {
 			continue
 		}
-		checks = append(checks, c.Name)
-		if since.IsZero() || first.Slot.Before(since) {
-			since = first.Slot
+		checks = append(checks, bad...)
+		if since.IsZero() || from.Before(since) {
+			since = from
 		}
 	}
 	slices.Sort(checks)

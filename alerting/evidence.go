@@ -1,7 +1,6 @@
 package alerting
 
 import (
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -9,20 +8,20 @@ import (
 	"keepwatch/probe"
 )
 
-// recovered reports that every failing check has been good for long enough
-// and that no other check of the service was bad at its last known verdict.
+// recovered reports that every failing check (of a redundant group, as many as it
+// needs) has been good for long enough and that nothing else makes the service fail
+// by its last known verdicts.
 func (s Situation) recovered(now time.Time) bool {
 	left := false
-	for _, c := range s.Rule.Checks {
-		if slices.Contains(s.Open.Checks, c.Name) {
+	for _, u := range s.Rule.units() {
+		if u.has(s.Open.Checks) {
 			left = true
-			if n, _ := row(s.Recent[c.Name], probe.Good, maxGap(c), now); n < max(s.Rule.Recover, 1) {
+			if s.goodOf(u, max(s.Rule.Recover, 1), now) < u.need {
 				return false
 			}
 			continue
 		}
-		// However old: silence since does not make it good.
-		if n, _ := row(s.Recent[c.Name], probe.Bad, math.MaxInt64, now); n > 0 {
+		if s.badOf(u, everGap, now) {
 			return false
 		}
 	}
@@ -31,8 +30,8 @@ func (s Situation) recovered(now time.Time) bool {
 	}
 	// None of the failing checks is configured any more: the others must say that
 	// the service is well.
-	for _, c := range s.Rule.Checks {
-		if n, _ := row(s.Recent[c.Name], probe.Good, maxGap(c), now); n < max(s.Rule.Recover, 1) {
+	for _, u := range s.Rule.units() {
+		if s.goodOf(u, max(s.Rule.Recover, 1), now) < u.need {
 			return false
 		}
 	}
@@ -43,12 +42,10 @@ func (s Situation) recovered(now time.Time) bool {
 func (s Situation) widen(d *draft) bool {
 	inc := &d.change.Incident
 	var more []string
-	for _, c := range s.Rule.Checks {
-		if slices.Contains(inc.Checks, c.Name) {
-			continue
-		}
-		if n, _ := row(s.Recent[c.Name], probe.Bad, maxGap(c), d.now); n >= max(s.Rule.Confirm, 1) {
-			more = append(more, c.Name)
+	failing, _ := s.failing(d.now)
+	for _, check := range failing {
+		if !slices.Contains(inc.Checks, check) {
+			more = append(more, check)
 		}
 	}
 	if len(more) == 0 {

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"keepwatch/probe"
 )
 
 const (
@@ -98,11 +97,9 @@ func (s Situation) reopen(d *draft, failing []string) {
 // every failing check was seen well of late.
 func (s Situation) evidence(now time.Time) (bad, fresh bool) {
 	fresh = true
-	for _, c := range s.Rule.Checks {
-		if n, _ := row(s.Recent[c.Name], probe.Bad, maxGap(c), now); n > 0 {
-			bad = true
-		}
-		if n, _ := row(s.Recent[c.Name], probe.Good, maxGap(c), now); n == 0 && slices.Contains(s.Open.Checks, c.Name) {
+	for _, u := range s.Rule.units() {
+		bad = bad || s.badOf(u, maxGap, now)
+		if u.has(s.Open.Checks) && s.goodOf(u, 1, now) < u.need {
 			fresh = false
 		}
 	}

@@ -21,15 +21,21 @@ func (e *Engine) upstream(s *service) []Upstream {
 }
 
 // wellAt is the oldest of the newest known verdicts of its checks; zero when one
-// of them is bad or missing.
+// of them (of a redundant group, as many as it needs) is bad or missing.
 func (s *service) wellAt() time.Time {
 	var oldest time.Time
-	for i, c := range s.rule.Checks {
-		recent := s.recent[c.Name]
-		if len(recent) == 0 || recent[len(recent)-1].Outcome != probe.Good {
+	for _, u := range s.rule.units() {
+		var good []time.Time
+		for _, c := range u.checks {
+			if recent := s.recent[c.Name]; len(recent) > 0 && recent[len(recent)-1].Outcome == probe.Good {
+				good = append(good, recent[len(recent)-1].At)
+			}
+		}
+		if len(good) < u.need {
 			return time.Time{}
 		}
-		if at := recent[len(recent)-1].At; i == 0 || at.Before(oldest) {
+		slices.SortFunc(good, func(a, b time.Time) int { return b.Compare(a) })
+		if at := good[max(u.need, 1)-1]; oldest.IsZero() || at.Before(oldest) { // the newest that suffice
 			oldest = at
 		}
 	}

@@ -108,7 +108,9 @@ func (s *service) view(outcomes map[string]probe.Outcome) ServiceView {
 	v := ServiceView{Service: s.rule.Service, Policy: s.rule.Policy, Outcome: probe.Good}
 	for _, c := range s.rule.Checks {
 		v.Checks = append(v.Checks, c.Name)
-		switch o := outcomes[c.Name]; {
+	}
+	for _, u := range s.rule.units() {
+		switch o := u.outcome(func(check string) probe.Outcome { return outcomes[check] }); {
 		case o == probe.Bad:
 			v.Outcome = probe.Bad
 		case o == probe.Unknown && v.Outcome == probe.Good:
