@@ -17,6 +17,7 @@ var layers = map[string][]string{
 	"oncall":          {},
 	"oncall/calendar": {"oncall"},
 	"reports":         {},
+	"simulate":        {"probe", "reports"},
 	"history":         {},                           // logs of probes that others made
 	"traffic":         {},                           // access logs
 	"reports/chart":   {},                           // draws what it is given
