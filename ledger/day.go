@@ -160,3 +160,20 @@ func (r Record) ledger() reports.CheckLedger {
 	}
 	return l
 }
+
+// Whole is a day that replaces what is stored of it.
+func (d *Day) Whole() Changes {
+	facts := *d
+	facts.Tracks, facts.Hists = nil, nil
+	c := Changes{Days: []Day{facts}}
+	for scope, spans := range d.Tracks {
+		for i, s := range spans {
+			open := i == len(spans)-1 && d.Until.Before(d.End())
+			c.Spans = append(c.Spans, Span{Check: d.Check, Scope: scope, Span: s, Open: open})
+		}
+	}
+	for loc, h := range d.Hists {
+		c.Hists = append(c.Hists, Hist{Check: d.Check, Location: loc, Day: d.Start, Histogram: h.Clone()})
+	}
+	return c
+}

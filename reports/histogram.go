@@ -209,3 +209,11 @@ func takeUvarint(b []byte) (v uint64, rest []byte, ok bool) {
 func (h *Histogram) String() string {
 	return fmt.Sprintf("n=%d p50=%s p95=%s p99=%s", h.n, h.Quantile(500), h.Quantile(950), h.Quantile(990))
 }
+
+// Clone returns a copy that shares nothing; of nil it is nil.
+func (h *Histogram) Clone() *Histogram {
+	if h == nil {
+		return nil
+	}
+	return &Histogram{zero: h.zero, indexes: slices.Clone(h.indexes), counts: slices.Clone(h.counts), n: h.n}
+}
