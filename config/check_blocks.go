@@ -158,10 +158,11 @@ func (c *checker) services() {
 		if s.Objective <= 0 || s.Objective >= 1_000_000 {
 			c.report(join(at, "objective"), at, "objective %s must lie above 0%% and below 100%% (try 95%%)", s.Objective)
 		}
-		if len(s.Critical) == 0 {
+		if len(s.Critical)+len(s.Redundant) == 0 {
 			c.report(join(at, "critical"), at, "critical is empty: the service could never fail (list the checks it needs)")
 		}
 		c.names(join(at, "critical"), s.Critical, checks)
+		c.redundant(at, s, checks)
 		c.between(at, "confirm", s.Confirm, 1, maxConfirmOrSo)
 		c.between(at, "recover", s.Recover, 1, maxConfirmOrSo)
 		if s.Escalation != "" {

@@ -107,7 +107,7 @@ type Service struct {
 	Name string `yaml:"name"`
 	// Objective is the share of the week in which the service shall be up, above 0% and below 100%. Default: 95%. Example: 99.9%.
 	Objective reports.Percent `yaml:"objective"`
-	// Critical are the names of the checks that make the service fail. At least one. Example: [front-page].
+	// Critical are the names of the checks that make the service fail. At least one, unless there are redundant ones. Example: [front-page].
 	Critical []string `yaml:"critical"`
 	// Escalation is the name of the ladder to climb when the service fails. Left out, nobody is paged.
 	Escalation string `yaml:"escalation"`
@@ -115,6 +115,8 @@ type Service struct {
 	Confirm int `yaml:"confirm"`
 	// Recover is how many good looks in a row resolve an incident. From 1 to 10. Default: 2.
 	Recover int `yaml:"recover"`
+	// Redundant are groups of checks that stand in for each other: the service fails when fewer of a group are good than it needs. Default: none. Example: [{need: 1, of: [mirror-a, mirror-b]}].
+	Redundant []reports.GroupConfig `yaml:"redundant"`
 }
 
 // Person is somebody who can be paged, with the ways to do so.

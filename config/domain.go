@@ -9,7 +9,6 @@ import (
 	"keepwatch/alerting/pagerduty"
 	"keepwatch/oncall"
 	"keepwatch/probe"
-	"keepwatch/reports"
 )
 
 // ProbeChecks makes the checks to run, in file order. Of env everything is used
@@ -47,13 +46,14 @@ func (f *File) Rules() []alerting.Rule {
 		if s.Escalation != "" {
 			r.Policy = f.Escalations[s.Escalation].Policy(s.Escalation)
 		}
-		for _, name := range s.Critical {
+		for _, name := range s.checks() {
 			k := checks[name]
 			r.Checks = append(r.Checks, alerting.CheckRule{
 				Name: name, Locations: slices.Clone(k.Locations), Quorum: k.Quorum, Every: k.Every,
 				Timeout: k.Timeout * time.Duration(k.Retries+1),
 			})
 		}
+		r.Redundant = s.redundancies()
 		rules = append(rules, r)
 	}
 	return rules
@@ -72,15 +72,6 @@ func (f *File) Roster() oncall.Roster {
 		r.Rotations[name] = c.Rotation(name, f.Holidays)
 	}
 	return r
-}
-
-// ReportServices are what reports are about, in file order.
-func (f *File) ReportServices() []reports.Service {
-	all := make([]reports.Service, 0, len(f.Services))
-	for _, s := range f.Services {
-		all = append(all, reports.Service{Name: s.Name, Objective: s.Objective, Critical: slices.Clone(s.Critical)})
-	}
-	return all
 }
 
 // Routes say which PagerDuty key serves whom. The zero value has none.

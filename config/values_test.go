@@ -110,7 +110,7 @@ func TestDomainValues(t *testing.T) {
 	if diff := cmp.Diff(f.Rules(), wantRules); diff != "" {
 		t.Errorf("rules (-got +want):\n%s", diff)
 	}
-	if diff := cmp.Diff(f.ReportServices(), []reports.Service{{Name: "site", Objective: 999_000, Critical: []string{"front", "beat"}}}); diff != "" {
+	if diff := cmp.Diff(f.ReportServices(), []reports.Service{{Name: "site", Objective: 999_000, Critical: []string{"front", "beat"}, Cap: 4 * time.Hour}}); diff != "" {
 		t.Errorf("services (-got +want):\n%s", diff)
 	}
 	roster := f.Roster()

@@ -19,7 +19,38 @@ type Config struct {
 	Send SendTime `yaml:"send"`
 	// To are the e-mail addresses that get the report. Default: none; the report is written all the same. Example: [team@example.com].
 	To []string `yaml:"to"`
+	// MaxMaintenance is how much planned maintenance of a service may be left out of a week; what goes beyond it counts.
+	// From 1m to 168h. Default: 4h. Example: 2h.
+	MaxMaintenance time.Duration `yaml:"max_maintenance"`
 }
+
+// GroupConfig is checks that stand in for each other.
+type GroupConfig struct {
+	// Need is how many of them must be good, from 1 to their number. Default: 1.
+	Need int `yaml:"need"`
+	// Of are the names of the checks, at least two. None may be critical by itself or in another group. Example: [mirror-a, mirror-b].
+	Of []string `yaml:"of"`
+}
+
+// SetDefaults fills what was left out.
+func (c *GroupConfig) SetDefaults() {
+	if c.Need == 0 {
+		c.Need = 1
+	}
+}
+
+// Validate reports every mistake with its path inside the block.
+func (c GroupConfig) Validate(report func(path, msg string)) {
+	switch {
+	case len(c.Of) < 2:
+		report("of", fmt.Sprintf("has %d checks: redundant ones are at least two (put a single one into critical)", len(c.Of)))
+	case c.Need < 1 || c.Need > len(c.Of):
+		report("need", fmt.Sprintf("%d of %d checks cannot be needed (write a number from 1 to %d)", c.Need, len(c.Of), len(c.Of)))
+	}
+}
+
+// maxMaintenance is a week: more cannot be left out of one.
+const maxMaintenance = 168 * time.Hour
 
 // SetDefaults fills what was left out.
 func (c *Config) SetDefaults() {
@@ -29,10 +60,16 @@ func (c *Config) SetDefaults() {
 	if !c.Send.Set {
 		c.Send = SendTime{Weekday: time.Monday, Hour: 9, Set: true}
 	}
+	if c.MaxMaintenance == 0 {
+		c.MaxMaintenance = 4 * time.Hour
+	}
 }
 
 // Validate reports every mistake with its path inside the block.
 func (c Config) Validate(report func(path, msg string)) {
+	if c.MaxMaintenance < time.Minute || c.MaxMaintenance > maxMaintenance {
+		report("max_maintenance", fmt.Sprintf("%s is not from 1m to 168h (4h is the default)", c.MaxMaintenance))
+	}
 	for i, to := range c.To {
 		if a, err := mail.ParseAddress(to); err != nil || a.Address != to {
 			report(fmt.Sprintf("to[%d]", i), fmt.Sprintf("%q is not an e-mail address (write it like team@example.com)", to))
