@@ -95,7 +95,6 @@ func (c Channels) Notifier(address func(person string) string) alerting.Notifier
 // A new one is one file and one line here.
 func Formats() []reports.Format {
 	return []reports.Format{
-		reports.Text{},
 		plain.Text{},
 		plain.Markdown{},
 		page.HTML{},

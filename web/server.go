@@ -12,6 +12,8 @@ import (
 	"runtime/debug"
 	"sync/atomic"
 	"time"
+
+	"keepwatch/reports"
 )
 
 //go:embed pages
@@ -25,6 +27,10 @@ type Server struct {
 	Actor  Actor
 	Signer Signer
 	Log    *slog.Logger
+
+	// Reports and Formats are what the pages of reports need; optional: without Reports they are missing.
+	Reports ReportSource
+	Formats []reports.Format
 
 	Metrics   http.Handler // GET /metrics; optional
 	Probe     http.Handler // GET /probe, in blackbox_exporter's words; optional
@@ -107,7 +113,7 @@ func (s *Server) Handler() (http.Handler, error) {
 	mux.HandleFunc("POST /incidents/{id}/ack", s.ackConsole)
 	mux.HandleFunc("GET /ack/{incident}", s.ackPage)
 	mux.HandleFunc("POST /ack/{incident}", s.ackSigned)
-	mux.HandleFunc("GET /reports/{week}", s.report)
+	s.mountReports(mux, func(h http.HandlerFunc) http.HandlerFunc { return h })
 	mux.HandleFunc("GET /v1/heartbeat/{check}", s.beat)
 	mux.HandleFunc("POST /v1/heartbeat/{check}", s.beat)
 	mount(mux, "GET /metrics", s.Metrics)

@@ -190,24 +190,6 @@ type incidentView struct {
 // Zone is UTC on the incident's page: a timeline is compared with logs.
 func (incidentView) Zone() *time.Location { return time.UTC }
 
-func (s *Server) report(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), 4*answerIn)
-	defer cancel()
-	week, format := r.PathValue("week"), r.URL.Query().Get("format")
-	if week == "now" {
-		week = ""
-	}
-	body, media, err := s.Source.Report(ctx, week, format)
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	w.Header().Set("Content-Type", media)
-	if _, err := w.Write(body); err != nil { //nolint:gosec // text or JSON by its media type, nosniff is set, and the CSP allows no script
-		s.Log.DebugContext(r.Context(), "write answer", "err", err)
-	}
-}
-
 // beat notes that a job called. It answers 503 while nothing can be noted: a
 // job that retries is better than a heartbeat that was lost.
 func (s *Server) beat(w http.ResponseWriter, r *http.Request) {

@@ -84,9 +84,6 @@ type Source interface {
 	Status(ctx context.Context) (Status, error)
 	Incident(ctx context.Context, id string) (IncidentStatus, error)
 	Health(ctx context.Context) []Line
-	// Report returns the weekly report of a week ("2026-W47", "" for the running
-	// one) in a format ("text", "json") with its media type.
-	Report(ctx context.Context, week, format string) (body []byte, mediaType string, err error)
 }
 
 // Actor does what people and jobs ask for.

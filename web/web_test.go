@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -41,10 +40,6 @@ func (d *desk) Incident(_ context.Context, id string) (IncidentStatus, error) {
 		}
 	}
 	return IncidentStatus{}, alerting.ErrNotFound
-}
-
-func (d *desk) Report(_ context.Context, week, format string) (body []byte, mediaType string, err error) {
-	return []byte(week + "/" + format), "text/plain", d.failing
 }
 
 func (d *desk) Ack(_ context.Context, incident, by string, _ time.Time) error {
@@ -86,7 +81,7 @@ func setup(t *testing.T) (*Server, *desk, http.Handler) {
 		People: map[string]string{"ada": "Ada"},
 		Health: []Line{{Name: "postgres", Level: Red, Text: "is away"}},
 	}}
-	s := &Server{Source: d, Actor: d, Signer: Signer{Key: []byte("0123456789abcdef")}, Log: slog.New(slog.DiscardHandler)}
+	s := &Server{Source: d, Actor: d, Signer: Signer{Key: []byte("0123456789abcdef")}, Reports: d, Formats: menu(), Log: slog.New(slog.DiscardHandler)}
 	s.Config.SetDefaults()
 	h, err := s.Handler()
 	if err != nil {
@@ -269,7 +264,7 @@ func TestHeartbeatAnswersTruthfully(t *testing.T) {
 	}
 }
 
-func TestStatusJSONAndReport(t *testing.T) {
+func TestStatusJSON(t *testing.T) {
 	t.Parallel()
 	_, d, h := setup(t)
 	var got statusAnswer
@@ -279,14 +274,6 @@ func TestStatusJSONAndReport(t *testing.T) {
 	want := []incidentAnswer{{ID: "kw-shop-1", Service: "shop", State: "open", Since: opened, Summary: "front is failing"}}
 	if diff := cmp.Diff(got.Incidents, want); diff != "" {
 		t.Errorf("incidents (-got +want):\n%s", diff)
-	}
-	if w := do(h, "GET", "/reports/2026-W47?format=json", ""); w.Body.String() != "2026-W47/json" {
-		t.Errorf("report: got %q", w.Body)
-	}
-	d.failing = errors.New("secret detail")
-	w := do(h, "GET", "/reports/2026-W47", "")
-	if w.Code != http.StatusInternalServerError || strings.Contains(w.Body.String(), "secret") {
-		t.Errorf("got %d %q: the wrapped chain must stay in the log", w.Code, w.Body)
 	}
 	d.status.Incidents = nil
 	if w := do(h, "GET", "/incidents/kw-shop-1", ""); w.Code != http.StatusNotFound {

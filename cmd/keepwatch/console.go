@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -16,12 +15,11 @@ import (
 	"keepwatch/oncall"
 	"keepwatch/postgres"
 	"keepwatch/probe"
-	"keepwatch/reports"
 	"keepwatch/web"
 )
 
 func (d *daemon) makeConsole() *web.Server {
-	return &web.Server{Config: *d.file.Console, Source: d, Actor: d, Signer: d.signer, Log: d.log}
+	return &web.Server{Config: *d.file.Console, Source: d, Actor: d, Signer: d.signer, Reports: d, Formats: config.Formats(), Log: d.log}
 }
 
 // Status implements web.Source: from memory, but for the last incidents.
@@ -175,21 +173,6 @@ func (d *daemon) openIncident(ctx context.Context, id string, err error) (web.In
 		return web.IncidentStatus{}, err
 	}
 	return web.IncidentStatus{}, errors.Join(web.ErrUnavailable, err)
-}
-
-// Report implements web.Source.
-func (d *daemon) Report(ctx context.Context, week, format string) (body []byte, mediaType string, err error) {
-	r, err := weekReport(ctx, postgres.Reports{DB: d.database.db}, d.reportSettings(), week, d.now())
-	if err != nil {
-		return nil, "", errors.Join(web.ErrUnavailable, err)
-	}
-	var buf bytes.Buffer
-	if format == "json" {
-		err = reports.JSON{}.Write(&buf, r)
-		return buf.Bytes(), "application/json; charset=utf-8", err
-	}
-	err = reports.Text{}.Write(&buf, r)
-	return buf.Bytes(), "text/plain; charset=utf-8", err
 }
 
 // Ack implements web.Actor.

@@ -31,6 +31,19 @@ var files embed.FS
 //go:embed style.css
 var Style string
 
+// Name is one of the two pages; those who serve them need not know package sheet.
+type Name = sheet.Page
+
+// The pages.
+const (
+	Manager = sheet.Manager
+	OnCall  = sheet.OnCall
+)
+
+// Find returns the report with only the named service, "" for all; false when
+// there is none of that name.
+func Find(r reports.Report, service string) (reports.Report, bool) { return sheet.Find(r, service) }
+
 // HTML is the format for browsers and for paper: one document without anything outside it.
 type HTML struct {
 	Page sheet.Page // "" prints both
