@@ -43,7 +43,7 @@ func (c *GroupConfig) SetDefaults() {
 func (c GroupConfig) Validate(report func(path, msg string)) {
 	switch {
 	case len(c.Of) < 2:
-		report("of", fmt.Sprintf("has %d checks: redundant ones are at least two (put a single one into critical)", len(c.Of)))
+		report("of", "redundant checks are at least two (put a single one into critical)")
 	case c.Need < 1 || c.Need > len(c.Of):
 		report("need", fmt.Sprintf("%d of %d checks cannot be needed (write a number from 1 to %d)", c.Need, len(c.Of), len(c.Of)))
 	}
