@@ -175,6 +175,9 @@ func peopleLoad(in Input, w Window) []PersonLoad {
 	for person, ms := range onCall(in.Duties, w) {
 		load(person).OnCallMs = ms
 	}
+	if len(loads) == 0 {
+		return nil
+	}
 	out := make([]PersonLoad, 0, len(loads))
 	for person, l := range loads {
 		l.MTTA = mean(acks[person])
