@@ -142,6 +142,11 @@ func (n *Notifier) attempt(ctx context.Context, p alerting.Page, to []string) (g
 	if err != nil {
 		return alerting.Receipt{Class: alerting.Setup, Detail: err.Error()}, false
 	}
+	return n.deliver(ctx, msg, to)
+}
+
+// deliver sends a mail that is put together.
+func (n *Notifier) deliver(ctx context.Context, msg *gomail.Msg, to []string) (got alerting.Receipt, refused bool) {
 	w := &wire{}
 	client, err := n.client(w)
 	if err != nil {
@@ -247,10 +252,7 @@ func (n *Notifier) message(p alerting.Page, to []string) (*gomail.Msg, error) {
 	m.SetDate()
 	m.SetGenHeader("Auto-Submitted", "auto-generated")
 	m.SetGenHeader("X-Keepwatch-Page", oneLine(p.ID))
-	host := "keepwatch"
-	if a, err := mail.ParseAddress(n.cfg.From); err == nil {
-		host = a.Address[strings.LastIndex(a.Address, "@")+1:]
-	}
+	host := n.host()
 	// The same for every attempt, so that mail programs show a repeated page once.
 	m.SetMessageIDWithValue(token(p.ID) + "@" + host)
 	if p.Action != alerting.Trigger {
