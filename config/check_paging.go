@@ -26,8 +26,8 @@ func (c *checker) accounts() {
 	if pd := c.f.PagerDuty; pd != nil && pd.APIToken != "" {
 		c.warn("pagerduty.api_token", "is not used yet: incidents are not read back from PagerDuty")
 	}
-	if len(c.f.Reports.To) > 0 {
-		c.warn("reports.to", "is not used yet: the report is written, but mailed to nobody")
+	if len(c.f.Reports.To) > 0 && c.f.ReportServer() == nil {
+		c.warn("reports.to", "is of no use without a mail server: the report is written, but mailed to nobody (add reports.smtp, or an email channel under fallback)")
 	}
 	c.waysOut()
 }

@@ -58,7 +58,7 @@ type File struct {
 	// NewRelic is what New Relic is told. Left out, nothing, unless NEW_RELIC_LICENSE_KEY is in the environment.
 	NewRelic *telemetry.Config `yaml:"newrelic"`
 	// Reports says how weeks are counted and to whom Monday's report goes.
-	Reports reports.Config `yaml:"reports"`
+	Reports Reports `yaml:"reports"`
 
 	// Path is the file that was read.
 	Path string `yaml:"-"`

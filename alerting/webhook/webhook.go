@@ -167,6 +167,15 @@ func body(p alerting.Page) Body {
 // refused, other 4xx (but 408, 425 and 429) and redirects are mistakes of the
 // configuration, everything else is tried again.
 func (n *Notifier) Send(ctx context.Context, p alerting.Page) alerting.Receipt {
+	raw, err := n.encode(p)
+	if err != nil {
+		return alerting.Receipt{Class: alerting.Setup, Detail: "the webhook's address or a header cannot be used"}
+	}
+	return n.send(ctx, raw, p.ID)
+}
+
+// send sends a body; id is the same when it is sent again.
+func (n *Notifier) send(ctx context.Context, raw []byte, id string) alerting.Receipt {
 	ctx, cancel := context.WithTimeout(ctx, attemptWithin)
 	defer cancel()
 	var written atomic.Bool
@@ -174,14 +183,14 @@ func (n *Notifier) Send(ctx context.Context, p alerting.Page) alerting.Receipt {
 		WroteHeaderField: func(string, []string) { written.Store(true) },
 		WroteHeaders:     func() { written.Store(true) },
 	})
-	req, err := n.request(ctx, p)
+	req, err := n.request(ctx, raw, id)
 	if err != nil {
 		return alerting.Receipt{Class: alerting.Setup, Detail: "the webhook's address or a header cannot be used"}
 	}
 	resp, err := n.client.Do(req)
 	if err != nil {
 		if written.Load() {
-			return alerting.Receipt{Class: alerting.Doubtful, Detail: "no answer after the page was sent: " + reason(err)}
+			return alerting.Receipt{Class: alerting.Doubtful, Detail: "no answer after it was sent: " + reason(err)}
 		}
 		return alerting.Receipt{Class: alerting.Again, Detail: "not sent: " + reason(err)}
 	}
@@ -190,11 +199,7 @@ func (n *Notifier) Send(ctx context.Context, p alerting.Page) alerting.Receipt {
 	return n.receipt(resp, said)
 }
 
-func (n *Notifier) request(ctx context.Context, p alerting.Page) (*http.Request, error) {
-	raw, err := n.encode(p)
-	if err != nil {
-		return nil, fmt.Errorf("encode page: %w", err)
-	}
+func (n *Notifier) request(ctx context.Context, raw []byte, id string) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, n.cfg.Method, n.cfg.URL.Reveal(), bytes.NewReader(raw))
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
@@ -203,7 +208,7 @@ func (n *Notifier) request(ctx context.Context, p alerting.Page) (*http.Request,
 	req.GetBody = nil
 	req.Header.Set("Content-Type", n.cfg.ContentType)
 	req.Header.Set("User-Agent", "Keepwatch")
-	req.Header.Set("Idempotency-Key", p.ID)
+	req.Header.Set("Idempotency-Key", id)
 	for name, v := range n.cfg.Headers {
 		req.Header.Set(name, v.Reveal())
 	}
