@@ -53,3 +53,6 @@ func (c *checker) redundant(at string, s Service, checks pool) {
 		taken = append(taken, g.Of...)
 	}
 }
+
+// Nearest is the candidate that is spelt like word; "" when none is near.
+func Nearest(word string, candidates []string) string { return nearest(word, candidates) }

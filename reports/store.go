@@ -98,12 +98,12 @@ type Settings struct {
 	Send     SendTime
 	Services []Service
 	// Team says who was on call in [from, to); nil: nobody is known.
-	Team func(from, to time.Time) Team
+	Team func(ctx context.Context, from, to time.Time) (Team, error)
 	// Visitors returns the access logs of each service in [from, to); nil: there are none.
 	Visitors func(ctx context.Context, from, to time.Time) (map[string][]UserLog, error)
 	Quiet    []string // channels that ring nobody, such as mail
 	Engine   string   // version of the program
-	TZData   string   // version of the zones' rules
+	TZData   string   // version of the zones' rules, without the zone's [Fingerprint]
 }
 
 const (
@@ -146,7 +146,10 @@ func MakeWindow(ctx context.Context, s Store, w Window, set Settings, now time.T
 // gather reads what the figures are made of.
 func gather(ctx context.Context, s Store, w Window, set Settings, now time.Time) (Input, error) {
 	in := Input{
-		Window: w, Week: w.Week, Now: now, Services: set.Services, Quiet: set.Quiet, Engine: set.Engine, TZData: set.TZData,
+		Window: w, Week: w.Week, Now: now, Services: set.Services, Quiet: set.Quiet, Engine: set.Engine,
+	}
+	if set.TZData != "" {
+		in.TZData = set.TZData + " " + Fingerprint(w.Zone)
 	}
 	var names []string
 	for _, service := range set.Services {
@@ -194,7 +197,10 @@ func enrich(ctx context.Context, s Store, in *Input, set Settings) error {
 		return err
 	}
 	if set.Team != nil {
-		team := set.Team(w.From, earlier(w.To, in.Now))
+		team, err := set.Team(ctx, w.From, earlier(w.To, in.Now))
+		if err != nil {
+			return fmt.Errorf("who was on call: %w", err)
+		}
 		in.People, in.Duties = team.People, team.Duties
 	}
 	if in.Trend, err = trend(ctx, s, w, set.Services, in.Now); err != nil {

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -17,7 +16,6 @@ import (
 	"keepwatch/alerting"
 	"keepwatch/config"
 	"keepwatch/postgres"
-	"keepwatch/reports"
 )
 
 // withDatabase opens the database for one command: the given one, the running
@@ -214,63 +212,3 @@ func pageWords(pages []alerting.Page) []string {
 	}
 	return words
 }
-
-func (c *cli) reportCommand() *cobra.Command {
-	var week, service, format string
-	cmd := &cobra.Command{
-		Use: "report", Short: "Print the report of a week", Args: cobra.NoArgs,
-		Long: `Print the report of an ISO week in the zone of reports.time_zone. Without --week it is the
-running week so far. A week that was written on its Monday prints as it was written.`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkFormat(format); err != nil {
-				return err
-			}
-			f, err := c.load(cmd)
-			if err != nil {
-				return err
-			}
-			if week != "" {
-				if _, err := reports.ParseWeek(week, f.Reports.TimeZone); err != nil {
-					return usageError{fmt.Errorf("--week: %w", err)}
-				}
-			}
-			return c.withDatabase(cmd.Context(), f, func(db *postgres.DB) error {
-				return c.printReport(cmd.Context(), db, f, week, service, format)
-			})
-		},
-	}
-	addFormat(cmd, &format)
-	cmd.Flags().StringVar(&week, "week", "", "ISO week like 2026-W47 (default: the running week)")
-	cmd.Flags().StringVar(&service, "service", "", "only this service (default: all)")
-	return cmd
-}
-
-func (c *cli) printReport(ctx context.Context, db *postgres.DB, f *config.File, week, service, format string) error {
-	r, err := weekReport(ctx, postgres.Reports{DB: db}, settingsOf(f), week, time.Now())
-	if err != nil {
-		return err
-	}
-	if service != "" {
-		var names []string
-		only := r.Services[:0:0]
-		for _, s := range r.Services {
-			names = append(names, s.Name)
-			if s.Name == service {
-				only = append(only, s)
-			}
-		}
-		if r.Services = only; len(only) == 0 {
-			return fmt.Errorf("no service %q in this report: it has %s", service, strings.Join(names, ", "))
-		}
-	}
-	if format == "json" {
-		return reports.JSON{}.Write(c.out, r)
-	}
-	return reports.Text{}.Write(c.out, r)
-}
-
-func settingsOf(f *config.File) reports.Settings {
-	return reports.Settings{Zone: f.Reports.TimeZone, Send: f.Reports.Send, Services: f.ReportServices()}
-}
-
-func (d *daemon) reportSettings() reports.Settings { return settingsOf(d.present.Load()) }
