@@ -98,6 +98,9 @@ type Message struct {
 	Details   map[string]string `json:"details,omitempty"`
 	Link      string            `json:"link,omitempty"` // the incident's page on the console
 	AckLink   string            `json:"ack_link,omitempty"`
+	// Text makes it a notice: a letter for reading, which rings nobody and asks for no
+	// acknowledgement. Only channels that carry letters (e-mail) are given one.
+	Text string `json:"text,omitempty"`
 }
 
 // Page is one notification owed to a person through a channel.

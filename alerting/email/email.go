@@ -258,7 +258,7 @@ func (n *Notifier) message(p alerting.Page, to []string) (*gomail.Msg, error) {
 	if p.Action != alerting.Trigger {
 		m.SetGenHeader("References", "<"+token(p.Incident)+"@"+host+">")
 	}
-	if p.Action == alerting.Trigger {
+	if p.Action == alerting.Trigger && p.Message.Text == "" {
 		m.SetImportance(gomail.ImportanceHigh)
 	}
 	m.SetBodyString(gomail.TypeTextPlain, text(p))
@@ -269,6 +269,9 @@ func subject(p alerting.Page) string {
 	word := map[alerting.Action]string{
 		alerting.Trigger: "[PAGE] ", alerting.Acknowledge: "[ACKNOWLEDGED] ", alerting.Resolve: "[RESOLVED] ",
 	}[p.Action]
+	if p.Message.Text != "" {
+		word = "" // a notice is no page
+	}
 	runes := []rune(word + oneLine(p.Message.Summary))
 	if len(runes) > 200 {
 		runes = append(runes[:199], '…')
@@ -280,6 +283,13 @@ func subject(p alerting.Page) string {
 func text(p alerting.Page) string {
 	m := p.Message
 	var b strings.Builder
+	if m.Text != "" {
+		b.WriteString(m.Text)
+		if m.Link != "" {
+			fmt.Fprintf(&b, "\n%s\n", m.Link)
+		}
+		return b.String()
+	}
 	fmt.Fprintf(&b, "%s\n\n", m.Summary)
 	fmt.Fprintf(&b, "service:  %s\nincident: %s\nsince:    %s\n", m.Source, p.Incident, m.Time.UTC().Format("2006-01-02 15:04:05 UTC"))
 	if p.Person != "" {
