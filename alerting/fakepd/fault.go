@@ -35,6 +35,9 @@ type Fault struct {
 	Hole bool `json:"hole,omitempty"`
 	// Torn breaks the connection in the middle of the answer's body; the event was processed.
 	Torn bool `json:"torn,omitempty"`
+	// Unreached fails before a request is sent: "dns" or "tls". Only for a Server that is a
+	// client's Transport; over a socket use a name that does not exist, or https to a plain port.
+	Unreached string `json:"unreached,omitempty"`
 	// PerMinute answers 429 when a routing key had this many events accepted in the last minute.
 	PerMinute int `json:"per_minute,omitempty"`
 
@@ -104,6 +107,8 @@ func (f Fault) check() error {
 		return errors.New("action is trigger, acknowledge or resolve")
 	case f.Drop && f.Late != 0, f.Close && (f.Status != 0 || f.Lost || f.Drop), f.Status != 0 && (f.Lost || f.Drop):
 		return errors.New("close, drop, lost, late and status exclude each other where they contradict")
+	case f.Unreached != "" && (f.Unreached != "dns" && f.Unreached != "tls" || f.Action != "" || f.DedupKey != "" || f.RoutingKey != ""):
+		return errors.New("unreached is dns or tls, and hits every event")
 	case f.Hole && (f.Status != 0 || f.Lost || f.Drop || f.Close || f.Torn || f.Delay != 0 || f.Late != 0):
 		return errors.New("hole stands alone, or with processed")
 	case f.Torn && (f.Lost || f.Close):
@@ -143,7 +148,7 @@ func (fs *faults) pick(e event, now time.Time) Fault {
 		if f.WebhookCopies > 0 && *f == (Fault{WebhookCopies: f.WebhookCopies}) {
 			continue // only about webhooks
 		}
-		if f.REST || !f.matches(e) || (f.PerMinute > 0 && !fs.over(e.RoutingKey, f.PerMinute, now)) {
+		if f.REST || f.Unreached != "" || !f.matches(e) || (f.PerMinute > 0 && !fs.over(e.RoutingKey, f.PerMinute, now)) {
 			continue
 		}
 		if hit, ok := fs.strike(i); ok {
@@ -153,10 +158,22 @@ func (fs *faults) pick(e event, now time.Time) Fault {
 	return Fault{}
 }
 
+// pickUnreached returns what keeps a request from being sent; "" is nothing.
+func (fs *faults) pickUnreached(rest bool) string {
+	for i, f := range fs.list {
+		if f.Unreached != "" && f.REST == rest {
+			if hit, ok := fs.strike(i); ok {
+				return hit.Unreached
+			}
+		}
+	}
+	return ""
+}
+
 // pickREST returns the fault for a REST call and counts it; the zero Fault is none.
 func (fs *faults) pickREST(method, path string) Fault {
 	for i, f := range fs.list {
-		if f.REST && (f.Method == "" || f.Method == method) && strings.HasPrefix(path, f.Path) {
+		if f.REST && f.Unreached == "" && (f.Method == "" || f.Method == method) && strings.HasPrefix(path, f.Path) {
 			if hit, ok := fs.strike(i); ok {
 				return hit
 			}

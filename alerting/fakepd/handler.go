@@ -11,6 +11,9 @@ import (
 	"time"
 )
 
+// eventsPath is the Events API.
+const eventsPath = "/v2/enqueue"
+
 // Handler answers the Events API and the control paths. Safe for concurrent use.
 func (s *Server) Handler() http.Handler {
 	control := http.NewServeMux()
@@ -27,7 +30,7 @@ func (s *Server) Handler() http.Handler {
 	control.HandleFunc("GET /{$}", s.page)
 	control.HandleFunc("GET "+stylePath, serveStyle)
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /v2/enqueue", s.enqueue)
+	mux.HandleFunc("POST "+eventsPath, s.enqueue)
 	s.routeREST(mux)
 	mux.Handle("/", http.NewCrossOriginProtection().Handler(control))
 	return mux

@@ -5,12 +5,16 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
+	"time"
 )
 
 // errClosed is what a client sees when the stand-in closes the connection.
 var errClosed = errors.New("fakepd: connection reset by peer")
+
+var errHandshake = errors.New("tls: handshake failure")
 
 // RoundTrip lets a Server be the Transport of an http.Client: no socket is
 // involved, so it works inside a testing/synctest bubble. It reports
@@ -26,6 +30,9 @@ func (s *Server) RoundTrip(req *http.Request) (*http.Response, error) {
 		if err != nil {
 			return nil, err
 		}
+	}
+	if err := s.unreached(req); err != nil {
+		return nil, err
 	}
 	if trace := httptrace.ContextClientTrace(req.Context()); trace != nil && trace.WroteRequest != nil {
 		trace.WroteRequest(httptrace.WroteRequestInfo{})
@@ -43,6 +50,23 @@ func (s *Server) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return rec.response(req), nil
 	}
+}
+
+// unreached is the error of a request that never leaves.
+func (s *Server) unreached(req *http.Request) error {
+	s.mu.Lock()
+	why := s.faults.pickUnreached(req.URL.Path != eventsPath)
+	if why != "" {
+		s.journal.add(Line{At: time.Now().UTC(), Kind: kindFault, Note: "not reached: " + why})
+	}
+	s.mu.Unlock()
+	switch why {
+	case "dns":
+		return &net.DNSError{Err: "no such host", Name: req.URL.Hostname(), IsNotFound: true}
+	case "tls":
+		return &net.OpError{Op: "remote error", Err: errHandshake}
+	}
+	return nil
 }
 
 // serve runs the handler; nil means that it closed the connection before an answer.

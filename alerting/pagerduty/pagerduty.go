@@ -46,11 +46,14 @@ type Notifier struct {
 }
 
 // New makes a notifier. keys is not copied and must not be changed afterwards.
-func New(cfg Config, keys Keys) *Notifier {
+func New(cfg Config, keys Keys) *Notifier { return NewOver(cfg, keys, newTransport()) }
+
+// NewOver is New over a transport of the caller's, which needs deadlines of its own.
+func NewOver(cfg Config, keys Keys, transport http.RoundTripper) *Notifier {
 	cfg.SetDefaults()
 	client := pd.NewClient("", pd.WithV2EventsAPIEndpoint(strings.TrimSuffix(cfg.EventsURL, "/")),
 		pd.WithAPIEndpoint(strings.TrimSuffix(cfg.APIURL, "/")))
-	client.HTTPClient = newHTTP(newTransport(), keptBody)
+	client.HTTPClient = newHTTP(transport, keptBody)
 	return &Notifier{keys: keys, client: client}
 }
 
