@@ -21,6 +21,7 @@ func (c *checker) all() {
 	c.checks()
 	c.ownSites()
 	c.services()
+	c.accessLogs()
 	c.people()
 	c.rotations()
 	c.escalations()

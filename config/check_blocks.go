@@ -163,6 +163,7 @@ func (c *checker) services() {
 		}
 		c.names(join(at, "critical"), s.Critical, checks)
 		c.redundant(at, s, checks)
+		c.burn(at, s)
 		c.between(at, "confirm", s.Confirm, 1, maxConfirmOrSo)
 		c.between(at, "recover", s.Recover, 1, maxConfirmOrSo)
 		if s.Escalation != "" {

@@ -18,6 +18,7 @@ import (
 	"keepwatch/reports"
 	"keepwatch/site"
 	"keepwatch/telemetry"
+	"keepwatch/traffic"
 	"keepwatch/web"
 )
 
@@ -57,6 +58,8 @@ type File struct {
 	Deadman *webhook.Deadman `yaml:"deadman"`
 	// NewRelic is what New Relic is told. Left out, nothing, unless NEW_RELIC_LICENSE_KEY is in the environment.
 	NewRelic *telemetry.Config `yaml:"newrelic"`
+	// AccessLogs are logs of web servers that show what real visitors get, beside the probes. Default: none.
+	AccessLogs []traffic.Config `yaml:"access_logs"`
 	// Reports says how weeks are counted and to whom Monday's report goes.
 	Reports Reports `yaml:"reports"`
 
@@ -117,6 +120,8 @@ type Service struct {
 	Recover int `yaml:"recover"`
 	// Redundant are groups of checks that stand in for each other: the service fails when fewer of a group are good than it needs. Default: none. Example: [{need: 1, of: [mirror-a, mirror-b]}].
 	Redundant []reports.GroupConfig `yaml:"redundant"`
+	// Burn says when a burning error budget raises an alarm. Default: the standard rules.
+	Burn reports.BurnConfig `yaml:"burn"`
 }
 
 // Person is somebody who can be paged, with the ways to do so.

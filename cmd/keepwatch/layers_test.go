@@ -68,7 +68,7 @@ var layers = map[string][]string{
 
 	"config": {
 		"probe", "oncall", "reports", "alerting", "site", "site/render", "site/originals",
-		"postgres", "telemetry", "web", "alerting/pagerduty", "alerting/webhook", "alerting/email",
+		"postgres", "telemetry", "traffic", "web", "alerting/pagerduty", "alerting/webhook", "alerting/email",
 		"reports/plain", "reports/page", "reports/pdf",
 		"docs",
 	},
