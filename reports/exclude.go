@@ -139,3 +139,17 @@ func later(a, b time.Time) time.Time {
 	}
 	return b
 }
+
+// Counted is how much of a window is left out of the figures by what was declared
+// for one service. all must hold the whole weeks that the window touches.
+func Counted(all []Exclusion, w Window, ceiling time.Duration) time.Duration {
+	w.Zone = zoneOr(w.Zone)
+	intervals, _ := exclude(all, w, ceiling)
+	var sum time.Duration
+	for _, x := range intervals { // they do not overlap
+		if c, ok := (Span{From: x.From, To: x.To}).clip(w.From, w.To); ok {
+			sum += c.To.Sub(c.From)
+		}
+	}
+	return sum
+}

@@ -28,7 +28,9 @@ func settingsOf(f *config.File) reports.Settings {
 // wholeSettings are settingsOf with what only the database knows.
 func wholeSettings(f *config.File, db *postgres.DB) reports.Settings {
 	set := settingsOf(f)
-	set.Team = func(ctx context.Context, from, to time.Time) (reports.Team, error) { return teamOf(ctx, f, db, from, to) }
+	set.Team = func(ctx context.Context, from, to time.Time) (reports.Team, error) {
+		return teamOf(ctx, f, db, from, to)
+	}
 	return set
 }
 
