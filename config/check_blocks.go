@@ -171,7 +171,9 @@ func (c *checker) services() {
 		} else if !c.broken[join(at, "escalation")] {
 			c.warn(at, "has no escalation: nobody is paged when it fails")
 		}
+		c.quietly(at, s)
 	}
+	c.dependencies()
 }
 
 func (c *checker) people() {
@@ -231,6 +233,7 @@ func (c *checker) escalations() {
 	for _, name := range slices.Sorted(maps.Keys(c.f.Escalations)) {
 		at := join("escalations", name)
 		c.name(at, name, map[string]string{})
+		c.outside(at, name, c.f.Escalations[name])
 		for i, l := range c.f.Escalations[name].Levels {
 			if l.Page != "" {
 				c.known(element(join(at, "levels"), i)+".page", l.Page, all)

@@ -114,6 +114,7 @@ func (c *checker) unused() {
 	}
 	for _, s := range c.f.Services {
 		served[s.Escalation] = true
+		served[c.f.Escalations[s.Escalation].Outside] = true
 	}
 	for name := range c.f.Escalations {
 		if !served[name] {

@@ -11,6 +11,7 @@ package config
 import (
 	"time"
 
+	"keepwatch/alerting"
 	"keepwatch/alerting/pagerduty"
 	"keepwatch/alerting/webhook"
 	"keepwatch/oncall"
@@ -122,6 +123,14 @@ type Service struct {
 	Redundant []reports.GroupConfig `yaml:"redundant"`
 	// Burn says when a burning error budget raises an alarm. Default: the standard rules.
 	Burn reports.BurnConfig `yaml:"burn"`
+	// Severity is how bad it is when the service fails: critical, error, warning or info. The last two wake nobody: they go to the e-mail and chat channels of fallback. Default: critical.
+	Severity alerting.Severity `yaml:"severity"`
+	// DependsOn are services without which this one cannot work. While one of them has an open incident, this one's is recorded as caused by it and pages nobody. Example: [database].
+	DependsOn []string `yaml:"depends_on"`
+	// Reopen is how long a recovered incident stays open, in case the service fails anew: then it is the same incident and pages nobody twice. The resolve is sent when it ends. From 0s (off) to 1h. Default: 5m.
+	Reopen time.Duration `yaml:"reopen"`
+	// Maintenance are times in which the service may fail without waking anybody.
+	Maintenance []oncall.MaintenanceConfig `yaml:"maintenance"`
 }
 
 // Person is somebody who can be paged, with the ways to do so.

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"time"
 
+	"keepwatch/alerting"
 	"keepwatch/reports"
 )
 
@@ -16,6 +17,8 @@ const (
 	defaultObjective  = reports.Percent(950_000)
 	defaultConfirm    = 2
 	defaultRecover    = 2
+	defaultReopen     = 5 * time.Minute
+	maxReopen         = time.Hour
 	defaultFallback   = 2 * time.Minute
 	defaultVersion    = 1
 	maxNameLength     = 63
@@ -60,6 +63,8 @@ func (f *File) setDefaults(d *decoder) {
 		fill(d, at+".objective", &s.Objective, defaultObjective)
 		fill(d, at+".confirm", &s.Confirm, defaultConfirm)
 		fill(d, at+".recover", &s.Recover, defaultRecover)
+		fill(d, at+".severity", &s.Severity, alerting.Critical)
+		fill(d, at+".reopen", &s.Reopen, defaultReopen)
 	}
 }
 

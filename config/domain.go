@@ -42,9 +42,9 @@ func (f *File) Rules() []alerting.Rule {
 	}
 	rules := make([]alerting.Rule, 0, len(f.Services))
 	for _, s := range f.Services {
-		r := alerting.Rule{Service: s.Name, Confirm: s.Confirm, Recover: s.Recover}
-		if s.Escalation != "" {
-			r.Policy = f.Escalations[s.Escalation].Policy(s.Escalation)
+		r := alerting.Rule{
+			Service: s.Name, Confirm: s.Confirm, Recover: s.Recover, Policy: f.Policy(s.Escalation),
+			Severity: s.Severity, DependsOn: slices.Clone(s.DependsOn), Reopen: s.Reopen,
 		}
 		for _, name := range s.checks() {
 			k := checks[name]
@@ -57,6 +57,23 @@ func (f *File) Rules() []alerting.Rule {
 		rules = append(rules, r)
 	}
 	return rules
+}
+
+// MaintenanceSilences are the maintenance times of all services that touch [from,
+// to), as silences. Their IDs name service, block and begin.
+func (f *File) MaintenanceSilences(from, to time.Time) []alerting.Silence {
+	var out []alerting.Silence
+	for _, s := range f.Services {
+		for i, m := range s.Maintenance {
+			for _, w := range m.Stretches(from, to) {
+				out = append(out, alerting.Silence{
+					ID: fmt.Sprintf("%s:%d:%d", s.Name, i, w.From.Unix()), Service: s.Name,
+					From: w.From, To: w.To, By: "maintenance", Reason: m.Reason, Created: w.From,
+				})
+			}
+		}
+	}
+	return out
 }
 
 // Roster resolves rotations and people.

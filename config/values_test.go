@@ -105,7 +105,11 @@ func TestDomainValues(t *testing.T) {
 			{Name: "front", Locations: []string{"west", "central", "east"}, Quorum: 2, Every: 30 * time.Second, Timeout: 15 * time.Second},
 			{Name: "beat", Locations: []string{"west"}, Quorum: 1, Every: 15 * time.Minute, Timeout: 10 * time.Second},
 		},
-		Policy: oncall.Policy{Name: "ladder", Repeat: 1, Levels: []oncall.Level{{Page: "primary"}, {Page: "grace", After: 10 * time.Minute}}},
+		Policy: oncall.Policy{
+			Name: "ladder", Repeat: 1, Levels: []oncall.Level{{Page: "primary"}, {Page: "grace", After: 10 * time.Minute}},
+			AckExpires: 4 * time.Hour, StillFailingAfter: 30 * time.Minute,
+		},
+		Severity: alerting.Critical, Reopen: 5 * time.Minute,
 	}}
 	if diff := cmp.Diff(f.Rules(), wantRules); diff != "" {
 		t.Errorf("rules (-got +want):\n%s", diff)

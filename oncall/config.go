@@ -95,6 +95,21 @@ type PolicyConfig struct {
 	Levels []LevelConfig `yaml:"levels"`
 	// Repeat is how often the ladder starts again after its last level; 0 to 20. Default: 0.
 	Repeat int `yaml:"repeat"`
+	// AckExpires is how long an acknowledgement holds while it still fails; then the ladder starts
+	// anew. 0s is for ever, else 5m to 168h. Default: 4h. Example: 30m.
+	AckExpires Delay `yaml:"ack_expires"`
+	// StillFailingAfter is how long it stays quiet after somebody closed the incident by hand
+	// although it still fails; then the ladder starts anew. 0s is for ever, else 1m to 168h. Default: 30m.
+	StillFailingAfter Delay `yaml:"still_failing_after"`
+	// TimeZone is the IANA zone of hours. Default: UTC.
+	TimeZone *time.Location `yaml:"time_zone"`
+	// Hours are the business hours. Outside them incidents go by outside; without it, services of
+	// severity warning or info wait for the hours, and all others page as ever. Default: always. Example: [Mon-Fri 09:00-17:00].
+	Hours []Hours `yaml:"hours"`
+	// Holidays names a calendar of the block holidays on whose dates there are no business hours. Default: none.
+	Holidays string `yaml:"holidays"`
+	// Outside names the escalation for incidents that open outside hours. Default: this one. Example: night.
+	Outside string `yaml:"outside"`
 }
 
 // LevelConfig is one rung of the ladder.

@@ -205,7 +205,10 @@ func TestPolicyConfig(t *testing.T) {
 	c := PolicyConfig{Levels: []LevelConfig{{Page: "primary"}, {Page: "secondary"}, {Page: "ada", After: now}}, Repeat: 2}
 	checkReports(t, c.Validate, nil)
 	got := c.Policy("site")
-	want := Policy{Name: "site", Repeat: 2, Levels: []Level{{"primary", 0}, {"secondary", 10 * time.Minute}, {"ada", 0}}}
+	want := Policy{
+		Name: "site", Repeat: 2, Levels: []Level{{"primary", 0}, {"secondary", 10 * time.Minute}, {"ada", 0}},
+		AckExpires: 4 * time.Hour, StillFailingAfter: 30 * time.Minute,
+	}
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("Policy (-got +want):\n%s", diff)
 	}
@@ -215,6 +218,15 @@ func TestPolicyConfig(t *testing.T) {
 	bad := PolicyConfig{Levels: []LevelConfig{{}, {Page: "x", After: Delay{Duration: -time.Second, Set: true}}}, Repeat: 21}
 	checkReports(t, bad.Validate, []string{"levels[0].page: missing", "levels[1].after: out of range", "repeat: out of range"})
 	checkReports(t, PolicyConfig{}.Validate, []string{"levels: empty"})
+	c.AckExpires, c.StillFailingAfter = Delay{Set: true}, Delay{Set: true}
+	if p := c.Policy("site"); p.AckExpires != 0 || p.StillFailingAfter != 0 {
+		t.Errorf("0s is for ever, got %v and %v", p.AckExpires, p.StillFailingAfter)
+	}
+	c.AckExpires, c.StillFailingAfter = Delay{time.Minute, true}, Delay{200 * time.Hour, true}
+	c.Outside, c.Holidays = "night", "us"
+	checkReports(t, c.Validate, []string{
+		"ack_expires: out of range", "still_failing_after: out of range", "outside: without hours", "holidays: without hours",
+	})
 }
 
 // checkReports compares what validate reports with "path: part of the message".

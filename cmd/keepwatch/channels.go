@@ -50,7 +50,7 @@ func holdOf(f *config.File) time.Duration {
 func (d *daemon) routing(f *config.File) alerting.Routing {
 	routes := f.Routes()
 	names, mails := fallbackNames(f)
-	r := alerting.Routing{Route: routes.Route, Fallback: names}
+	r := alerting.Routing{Route: routes.Route, Fallback: names, Quiet: f.QuietChannels()}
 	if f.Console != nil {
 		base := f.Console.PublicURL
 		r.Link = func(incident string) string { return base + "/incidents/" + incident }

@@ -20,6 +20,7 @@ func (d *daemon) put(ctx context.Context, f *config.File) error {
 	names, mails := fallbackNames(f)
 	d.deliverer.Reload(d.notifiers(f), names, mails)
 	d.deliverer.Pace(f.Fallback.After, holdOf(f))
+	d.silences.maintain(f, d.now())
 	d.engine.Apply(f.Rules(), d.covers.roster(f), d.routing(f))
 	d.metrics.Lean(!fullDetail(f))
 	d.runner.Apply(checks)
