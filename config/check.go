@@ -26,6 +26,7 @@ func (c *checker) all() {
 	c.rotations()
 	c.escalations()
 	c.fallback()
+	c.duties()
 	c.accounts()
 	c.unused()
 }

@@ -94,6 +94,20 @@ func inRotation(r oncall.RotationConfig) map[string]bool {
 	return all
 }
 
+// duties checks notices and the drill against what they refer to.
+func (c *checker) duties() {
+	if n := c.f.Notices; n != nil && (n.Handoffs || n.Week.Set) &&
+		!slices.ContainsFunc(c.f.Fallback.Channels, func(ch Channel) bool { return ch.Email != nil }) && !c.broken["fallback.channels"] {
+		c.report("notices", "notices", "notices are letters, and there is no e-mail channel (add one to fallback.channels, or remove this block)")
+	}
+	if d := c.f.Drill; d != nil && d.Page != "" {
+		all := pool{"escalation, rotation or person", slices.Collect(maps.Keys(c.f.Escalations)), []string{"escalations", "rotations", "people"}}
+		all.names = slices.AppendSeq(all.names, maps.Keys(c.f.Rotations))
+		all.names = slices.AppendSeq(all.names, maps.Keys(c.f.People))
+		c.known("drill.page", d.Page, all)
+	}
+}
+
 // unused warns of what nothing refers to: usually a slip of the pen.
 func (c *checker) unused() {
 	reached, served := c.paged(), map[string]bool{}

@@ -57,6 +57,11 @@ type File struct {
 	Fallback Fallback `yaml:"fallback"`
 	// Deadman is an outside watch over Keepwatch itself. Left out, nobody notices when Keepwatch dies.
 	Deadman *webhook.Deadman `yaml:"deadman"`
+	// Notices are what people are told in good time by mail: turns that begin and end, the week ahead. Left out, nothing.
+	// They go through the first e-mail channel of fallback, and never ring.
+	Notices *oncall.NoticesConfig `yaml:"notices"`
+	// Drill is a page on purpose once a month. Left out, there is none.
+	Drill *oncall.DrillConfig `yaml:"drill"`
 	// NewRelic is what New Relic is told. Left out, nothing, unless NEW_RELIC_LICENSE_KEY is in the environment.
 	NewRelic *telemetry.Config `yaml:"newrelic"`
 	// AccessLogs are logs of web servers that show what real visitors get, beside the probes. Default: none.

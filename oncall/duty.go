@@ -68,14 +68,15 @@ func joined(rot Rotation, from, to time.Time) func(yield func(Shift) bool) {
 type Hole struct {
 	Rotation string    // that has nobody; "" when it is all of Policy's together
 	Policy   string    // the first one that uses the rotation
-	From, To time.Time // UTC; To is the end of the window when there is no other
+	From, To time.Time // UTC; zero when it has no beginning, or no end
 	// Bare reports that for a part of it no level of Policy has anybody: a page would
 	// reach the last resort only.
 	Bare bool
 }
 
-// Holes returns where policies find nobody over [from, to), with the hole's own
-// beginning when that is before from, in order of time. planned reports that a
+// Holes returns where policies find nobody over [from, to), each with its own ends
+// also where those lie outside, so that it stays the same hole while time goes on;
+// in order of beginnings. planned reports that a
 // rotation is not meant to be filled all the time (it has hours): it counts only
 // where the whole policy has nobody. nil means that all are meant to be filled.
 func (r Roster) Holes(policies []Policy, planned func(rotation string) bool, from, to time.Time) []Hole {
@@ -104,7 +105,7 @@ func (r Roster) Holes(policies []Policy, planned func(rotation string) bool, fro
 	}
 	for _, name := range slices.Sorted(maps.Keys(first)) {
 		for _, h := range gapsOf(r.Rotations[name], from, to) {
-			hit := slices.ContainsFunc(bare[name], func(b Shift) bool { return overlap(b.From, b.To, h.From, h.To) > 0 })
+			hit := slices.ContainsFunc(bare[name], func(b Shift) bool { return len(common([]Shift{b}, []Shift{h})) > 0 })
 			out = append(out, Hole{Rotation: name, Policy: first[name], From: h.From, To: h.To, Bare: hit})
 		}
 	}
@@ -119,13 +120,7 @@ func gapsOf(rot Rotation, from, to time.Time) []Shift {
 		if s.Person != "" {
 			continue
 		}
-		if s.From.IsZero() {
-			s.From = from.UTC()
-		}
-		if s.To.IsZero() || s.To.After(to) {
-			s.To = to.UTC()
-		}
-		if s.To.Sub(s.From) >= leastGap {
+		if s.To.IsZero() || s.To.Sub(s.From) >= leastGap {
 			out = append(out, s)
 		}
 	}
@@ -161,10 +156,10 @@ func common(a, b []Shift) []Shift {
 			if y.From.After(s.From) {
 				s.From = y.From
 			}
-			if y.To.Before(s.To) {
+			if s.To.IsZero() || !y.To.IsZero() && y.To.Before(s.To) {
 				s.To = y.To
 			}
-			if s.To.Sub(s.From) >= leastGap {
+			if s.To.IsZero() || s.To.Sub(s.From) >= leastGap {
 				out = append(out, s)
 			}
 		}

@@ -88,7 +88,7 @@ func TestHoles(t *testing.T) {
 	office := RotationConfig{Start: Date{2026, 1, 5}, People: members("ada"), Hours: []Hours{hours(t, "Mon-Fri 09:00-17:00")}}
 	always := RotationConfig{Start: Date{2026, 1, 5}, People: members("grace")}
 	torn := RotationConfig{Start: Date{2026, 1, 5}, People: members("ada", "", "grace")} // nobody from the 12th on
-	r := plan(t, map[string]RotationConfig{"office": office, "always": always, "torn": torn})
+	r := plan(t, map[string]RotationConfig{"office": office, "always": always, "torn": torn, "empty": {Start: Date{2026, 1, 5}, People: members("")}})
 	policy := func(name string, pages ...string) Policy {
 		p := Policy{Name: name}
 		for _, page := range pages {
@@ -97,7 +97,9 @@ func TestHoles(t *testing.T) {
 		return p
 	}
 	planned := func(rotation string) bool { return rotation == "office" }
-	at := func(days, hours int) time.Time { return monday.AddDate(0, 0, days).Add(time.Duration(hours) * time.Hour) }
+	at := func(days, hours int) time.Time {
+		return monday.AddDate(0, 0, days).Add(time.Duration(hours) * time.Hour)
+	}
 	for name, tt := range map[string]struct {
 		policies []Policy
 		from, to time.Time
@@ -119,6 +121,9 @@ func TestHoles(t *testing.T) {
 		},
 		"nights that nobody has are": {
 			[]Policy{policy("p", "office")}, monday, at(1, 0), []Hole{{"", "p", at(0, 8), at(1, 0), true}},
+		},
+		"a rotation that never has anybody has no ends": {
+			[]Policy{policy("p", "empty"), policy("q", "empty", "always")}, monday, at(1, 0), []Hole{{Rotation: "empty", Policy: "p", Bare: true}},
 		},
 		"a hole keeps its own beginning while the window moves on": {
 			[]Policy{policy("p", "torn")}, at(9, 0), at(20, 0), []Hole{{"torn", "p", at(7, 0), at(14, 0), true}},
@@ -149,7 +154,9 @@ func TestInterruptions(t *testing.T) {
 	t.Parallel()
 	r := plan(t, nil)
 	night := time.Date(2026, 11, 22, 11, 12, 0, 0, time.UTC) // 03:12 in Los Angeles
-	ring := func(person, incident string, after time.Duration) Ring { return Ring{person, incident, night.Add(after)} }
+	ring := func(person, incident string, after time.Duration) Ring {
+		return Ring{person, incident, night.Add(after)}
+	}
 	got := r.Interruptions([]Ring{
 		ring("ada", "a", 61*time.Second), // a minute after the first one: a second interruption
 		ring("ada", "a", 0), ring("ada", "a", 59*time.Second),

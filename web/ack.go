@@ -71,19 +71,6 @@ func (s *Server) ackSigned(w http.ResponseWriter, r *http.Request) {
 	s.ack(w, r, id, by)
 }
 
-// ackConsole acknowledges from the incident's page on the console.
-func (s *Server) ackConsole(w http.ResponseWriter, r *http.Request) {
-	by := r.PostFormValue("by")
-	if by == "" {
-		by = "console"
-	}
-	if len(by) > 100 {
-		s.fail(w, r, errBadRequest)
-		return
-	}
-	s.ack(w, r, r.PathValue("id"), by)
-}
-
 func (s *Server) ack(w http.ResponseWriter, r *http.Request, id, by string) {
 	if err := s.Actor.Ack(r.Context(), id, by, time.Now().UTC()); err != nil {
 		s.fail(w, r, err)

@@ -28,6 +28,11 @@ type Server struct {
 	Signer Signer
 	Log    *slog.Logger
 
+	// Desk is what people do with incidents and duties; optional: without it those pages are missing.
+	Desk Desk
+	// Tokens are those in force, so that a reload can end one; nil: those of Config.
+	Tokens func() []Token
+
 	// Reports and Formats are what the pages of reports need; optional: without Reports they are missing.
 	Reports ReportSource
 	Formats []reports.Format
@@ -106,14 +111,14 @@ func (s *Server) Handler() (http.Handler, error) {
 	mux.HandleFunc("GET /-/healthy", s.healthz)
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.HandleFunc("GET /-/ready", s.readyz)
-	mux.HandleFunc("GET /{$}", s.statusPage)
+	mux.HandleFunc("GET /{$}", s.page(View, s.statusPage))
 	mux.HandleFunc("GET /style.css", s.style)
-	mux.HandleFunc("GET /api/v1/status", s.statusJSON)
-	mux.HandleFunc("GET /incidents/{id}", s.incidentPage)
-	mux.HandleFunc("POST /incidents/{id}/ack", s.ackConsole)
+	mux.HandleFunc("GET /api/v1/status", s.page(View, s.statusJSON))
+	mux.HandleFunc("GET /incidents/{id}", s.page(View, s.incidentPage))
+	s.mountDesk(mux)
 	mux.HandleFunc("GET /ack/{incident}", s.ackPage)
 	mux.HandleFunc("POST /ack/{incident}", s.ackSigned)
-	s.mountReports(mux, func(h http.HandlerFunc) http.HandlerFunc { return h })
+	s.mountReports(mux, func(h http.HandlerFunc) http.HandlerFunc { return s.page(View, h) })
 	mux.HandleFunc("GET /v1/heartbeat/{check}", s.beat)
 	mux.HandleFunc("POST /v1/heartbeat/{check}", s.beat)
 	mount(mux, "GET /metrics", s.Metrics)

@@ -19,6 +19,7 @@ const answerIn = 5 * time.Second
 func parsePages() (*template.Template, error) {
 	t, err := template.New("").Funcs(template.FuncMap{
 		"local":   local,
+		"day":     dayTime,
 		"ago":     ago,
 		"person":  person,
 		"outcome": func(o probe.Outcome) string { return o.String() },
@@ -186,9 +187,6 @@ type incidentView struct {
 	IncidentStatus
 	Now time.Time
 }
-
-// Zone is UTC on the incident's page: a timeline is compared with logs.
-func (incidentView) Zone() *time.Location { return time.UTC }
 
 // beat notes that a job called. It answers 503 while nothing can be noted: a
 // job that retries is better than a heartbeat that was lost.

@@ -16,10 +16,16 @@ import (
 
 // Config is the console block of the file.
 type Config struct {
-	// Listen is the address of the console. It has no log-in of its own: leave it on loopback, or put a proxy with authentication before it. Default: 127.0.0.1:9090.
+	// Listen is the address of the console. Without log_in everybody who reaches it may do everything: leave it on loopback, or put a proxy with authentication before it. Default: 127.0.0.1:9090.
 	Listen string `yaml:"listen"`
 	// PublicURL is how people reach the console from where pages are read; it begins the links in pages. Default: http:// and the listen address.
 	PublicURL string `yaml:"public_url"`
+	// Tokens let others use the API (keepwatch incidents ack … from another machine): Authorization: Bearer TOKEN.
+	// Commands on this machine need none. Default: none.
+	Tokens []Token `yaml:"tokens"`
+	// LogIn asks whoever opens a page for a token, as the password of the browser's own question; the name is free.
+	// Health, metrics, heartbeats, webhooks, signed links and calendars need none. Default: false.
+	LogIn bool `yaml:"log_in"`
 }
 
 // SetDefaults fills what the file left out.

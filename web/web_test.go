@@ -28,6 +28,9 @@ type desk struct {
 	beats   []string
 	failing error
 	standBy bool
+	acts    []Act
+	orders  []Order
+	plan    Plan
 }
 
 func (d *desk) Status(context.Context) (Status, error) { return d.status, d.failing }
@@ -81,7 +84,7 @@ func setup(t *testing.T) (*Server, *desk, http.Handler) {
 		People: map[string]string{"ada": "Ada"},
 		Health: []Line{{Name: "postgres", Level: Red, Text: "is away"}},
 	}}
-	s := &Server{Source: d, Actor: d, Signer: Signer{Key: []byte("0123456789abcdef")}, Reports: d, Formats: menu(), Log: slog.New(slog.DiscardHandler)}
+	s := &Server{Source: d, Actor: d, Desk: d, Signer: Signer{Key: []byte("0123456789abcdef")}, Reports: d, Formats: menu(), Log: slog.New(slog.DiscardHandler)}
 	s.Config.SetDefaults()
 	h, err := s.Handler()
 	if err != nil {
@@ -106,7 +109,7 @@ func TestTemplatesMatchTheirData(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, data := range map[string]any{"status.html": statusView{}, "incident.html": incidentView{}, "ack.html": ackView{}} {
+	for name, data := range map[string]any{"status.html": statusView{}, "incident.html": incidentView{}, "ack.html": ackView{}, "incidents.html": listView{}, "oncall.html": planView{}} {
 		if err := templatecheck.CheckHTML(pages.Lookup(name), data); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

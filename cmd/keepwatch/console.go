@@ -19,7 +19,10 @@ import (
 )
 
 func (d *daemon) makeConsole() *web.Server {
-	return &web.Server{Config: *d.file.Console, Source: d, Actor: d, Signer: d.signer, Reports: d, Formats: config.Formats(), Log: d.log}
+	return &web.Server{
+		Config: *d.file.Console, Source: d, Actor: d, Desk: desk{d}, Tokens: d.tokens, Signer: d.signer,
+		Reports: d, Formats: config.Formats(), Log: d.log,
+	}
 }
 
 // Status implements web.Source: from memory, but for the last incidents.
@@ -180,7 +183,7 @@ func (d *daemon) Ack(ctx context.Context, incident, by string, at time.Time) err
 	if !d.leader.Leads() {
 		return web.ErrStandBy
 	}
-	return d.engine.Ack(ctx, incident, by, at)
+	return desk{d}.Act(ctx, web.Act{Verb: web.VerbAck, Incident: incident, By: by, Via: "signed link", At: at})
 }
 
 // Beat implements web.Actor. Memory has it at once; the database as soon as it

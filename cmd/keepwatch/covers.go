@@ -37,6 +37,26 @@ func (c *covers) roster(f *config.File) oncall.Roster {
 	return f.Roster().With(*known)
 }
 
+// holding returns the override that somebody made which holds in a rotation at t;
+// of several the one that wins.
+func (c *covers) holding(rotation string, t time.Time) (oncall.Cover, bool) {
+	known := c.known.Load()
+	if known == nil {
+		return oncall.Cover{}, false
+	}
+	var found oncall.Cover
+	for _, v := range *known {
+		ends := v.To
+		if !v.Cancelled.IsZero() && v.Cancelled.Before(ends) {
+			ends = v.Cancelled
+		}
+		if v.Rotation == rotation && !t.Before(v.From) && t.Before(ends) && v.ID > found.ID {
+			found = v
+		}
+	}
+	return found, found.ID != 0
+}
+
 // Run reads the overrides again and again until ctx ends.
 func (c *covers) Run(ctx context.Context) error {
 	tick := time.NewTicker(coversEvery)

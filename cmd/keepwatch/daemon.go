@@ -65,6 +65,8 @@ type daemon struct {
 	figures   *figures
 	backlog   *backlog
 	covers    *covers
+	trail     *trail
+	notices   *notices
 	silences  *silences
 	auditor   *auditor
 
@@ -178,6 +180,7 @@ func (d *daemon) makeWatch(ctx context.Context) (err error) {
 	d.backlog = &backlog{store: d.failover}
 	d.covers = newCovers(db, func() { d.engine.SetRoster(d.covers.roster(d.present.Load())) }, d.log)
 	d.makeEngine(f)
+	d.makePeople()
 	d.silences = newSilences(db, d.engine, d.present.Load, d.log)
 	d.recent = &web.Recent{Next: fanout{whileLeading{d.engine, d.leader}, d.recorder}}
 	d.runner = &probe.Runner{Sink: d.metrics.Sink(d.recent), Log: d.log}
@@ -228,7 +231,7 @@ func (d *daemon) tryLead(ctx context.Context) (alerting.Lease, bool, error) {
 func (d *daemon) lead(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, run := range []func(context.Context) error{
-		d.engine.Run, d.deliverer.Run, d.writer.Run, d.newrelic.Deliver,
+		d.engine.Run, d.deliverer.Run, d.writer.Run, d.newrelic.Deliver, d.notices.Run,
 	} {
 		g.Go(func() error { return run(ctx) })
 	}
@@ -252,7 +255,7 @@ func (d *daemon) run(ctx context.Context) error {
 			part{"failover", d.failover.Run}, part{"recorder", d.recorder.Run}, part{"leader", d.leader.Run})
 		producers = append(producers,
 			part{"prober", d.probe}, part{"figures", d.figures.Run}, part{"backlog", d.backlog.Run},
-			part{"covers", d.covers.Run}, part{"silences", d.silences.Run}, part{"auditor", d.auditor.Run}, part{"reload", d.watchReload})
+			part{"covers", d.covers.Run}, part{"audit", d.trail.Run}, part{"silences", d.silences.Run}, part{"auditor", d.auditor.Run}, part{"reload", d.watchReload})
 	}
 	if d.console != nil {
 		producers = append(producers, part{"console", func(ctx context.Context) error { return d.console.Run(ctx, d.consoleLn) }})

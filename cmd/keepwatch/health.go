@@ -32,6 +32,7 @@ func (d *daemon) Health(context.Context) []web.Line {
 	if text := d.auditor.trouble(); text != "" {
 		lines = append(lines, web.Line{Name: "dead-man's switch", Level: web.Amber, Text: text})
 	}
+	lines = append(lines, d.dutyLines()...)
 	if n := len(d.present.Load().Warnings); n > 0 {
 		lines = append(lines, web.Line{Name: "config", Level: web.OK, Text: fmt.Sprintf("%d warnings; keepwatch validate prints them", n)})
 	}

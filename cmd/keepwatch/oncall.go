@@ -173,6 +173,9 @@ func rotationNames(r oncall.Roster) []string {
 // parseInstant reads RFC 3339, or a local time of the zone. A local time that a
 // change of the clocks skips or doubles is refused: guessing would be a lie.
 func parseInstant(text string, zone *time.Location) (time.Time, error) {
+	if text == "now" {
+		return time.Now().UTC().Truncate(time.Second), nil
+	}
 	if t, err := time.Parse(time.RFC3339, text); err == nil {
 		return t.UTC(), nil
 	}

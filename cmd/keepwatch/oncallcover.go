@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -62,7 +64,7 @@ The running daemon follows within seconds. --person nobody leaves a hole on purp
 			if err != nil {
 				return usageError{err}
 			}
-			return c.addCovers(cmd.Context(), f, made)
+			return c.addCovers(cmd.Context(), f, "override", made)
 		},
 	}
 	cover.add(cmd)
@@ -83,11 +85,18 @@ func (v *coverFlags) add(cmd *cobra.Command) {
 
 // addBy adds who makes a change; a user of the machine needs not type it.
 func addBy(cmd *cobra.Command, by *string) {
-	preset := ""
-	if u, err := user.Current(); err == nil && u.Username != "root" {
-		preset = u.Username
+	cmd.Flags().StringVar(by, "by", osUser(), "who makes this change")
+}
+
+// osUser is who types; "" for root, which is nobody in particular.
+func osUser() string {
+	if name := os.Getenv("SUDO_USER"); name != "" {
+		return name
 	}
-	cmd.Flags().StringVar(by, "by", preset, "who makes this change")
+	if u, err := user.Current(); err == nil && u.Username != "root" {
+		return u.Username
+	}
+	return ""
 }
 
 func (v *coverFlags) read(f *config.File) (oncall.Cover, error) {
@@ -110,7 +119,7 @@ func (v *coverFlags) read(f *config.File) (oncall.Cover, error) {
 }
 
 // addCovers stores covers and tells what they change.
-func (c *cli) addCovers(ctx context.Context, f *config.File, covers ...oncall.Cover) error {
+func (c *cli) addCovers(ctx context.Context, f *config.File, what string, covers ...oncall.Cover) error {
 	return c.withDatabase(ctx, f, func(db *postgres.DB) error {
 		ids, err := postgres.Covers{DB: db}.Add(ctx, covers...)
 		if err != nil {
@@ -120,8 +129,20 @@ func (c *cli) addCovers(ctx context.Context, f *config.File, covers ...oncall.Co
 			v.ID = ids[i]
 			c.printCover(f, v)
 		}
-		return nil
+		return c.audited(ctx, db, what, covers[0].By, covers[0].Rotation, coverDetail(covers))
 	})
+}
+
+// coverDetail says what covers change, for the audit log.
+func coverDetail(covers []oncall.Cover) string {
+	var parts []string
+	for _, v := range covers {
+		parts = append(parts, fmt.Sprintf("%s from %s to %s", orNobody(v.Person), stamp(v.From), stamp(v.To)))
+	}
+	if reason := covers[0].Reason; reason != "" {
+		parts = append(parts, reason)
+	}
+	return strings.Join(parts, "; ")
 }
 
 func (c *cli) printCover(f *config.File, v oncall.Cover) {
@@ -169,7 +190,7 @@ holds --with, and the other way round. It is two overrides.`,
 					return err
 				}
 			}
-			return c.addCovers(cmd.Context(), f, covers[:]...)
+			return c.addCovers(cmd.Context(), f, "swap", covers[:]...)
 		},
 	}
 	cmd.Flags().StringVar(&rotation, "rotation", "", "name of the rotation")
@@ -207,7 +228,10 @@ func (c *cli) oncallOverrides() *cobra.Command {
 			return c.withDatabase(cmd.Context(), f, func(db *postgres.DB) error {
 				store := postgres.Covers{DB: db}
 				if cancel != 0 {
-					return c.cancelCover(cmd.Context(), store, cancel, by)
+					if err := c.cancelCover(cmd.Context(), store, cancel, by); err != nil {
+						return err
+					}
+					return c.audited(cmd.Context(), db, "override ended", by, strconv.FormatInt(cancel, 10), "")
 				}
 				covers, err := store.List(cmd.Context(), time.Now().Add(-coversSince).UTC())
 				if err != nil {

@@ -16,6 +16,7 @@ import (
 	"keepwatch/alerting"
 	"keepwatch/config"
 	"keepwatch/postgres"
+	"keepwatch/web"
 )
 
 // withDatabase opens the database for one command: the given one, the running
@@ -99,6 +100,7 @@ type incidentLine struct {
 	Service      string   `json:"service"`
 	Opened       string   `json:"opened"`
 	Acknowledged string   `json:"acknowledged"`
+	AckBy        string   `json:"ack_by"`
 	Resolved     string   `json:"resolved"`
 	State        string   `json:"state"`
 	Checks       []string `json:"checks"`
@@ -108,8 +110,9 @@ type incidentLine struct {
 func (c *cli) incidentsCommand() *cobra.Command {
 	var format string
 	var limit int
+	var open bool
 	cmd := &cobra.Command{
-		Use: "incidents", Short: "List incidents, newest first, with their pages", Args: cobra.NoArgs,
+		Use: "incidents", Short: "List incidents, newest first, with who acknowledged and how each page stands", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkFormat(format); err != nil {
 				return err
@@ -121,14 +124,21 @@ func (c *cli) incidentsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if open {
+				if err := c.listOpen(cmd.Context(), f, format); err == nil {
+					return err
+				}
+			}
 			return c.withDatabase(cmd.Context(), f, func(db *postgres.DB) error {
-				return c.listIncidents(cmd.Context(), postgres.Incidents{DB: db}, limit, format)
+				return c.listIncidents(cmd.Context(), f, postgres.Incidents{DB: db}, listing{limit, open, format})
 			})
 		},
 	}
 	addFormat(cmd, &format)
 	cmd.Flags().IntVar(&limit, "limit", 50, "how many at most")
+	cmd.Flags().BoolVar(&open, "open", false, "only open ones, as the daemon knows them, even while the database is away")
 	cmd.AddCommand(c.postmortemCommand())
+	cmd.AddCommand(c.deeds()...)
 	return cmd
 }
 
@@ -165,12 +175,22 @@ func (c *cli) postmortemCommand() *cobra.Command {
 	}
 }
 
-func (c *cli) listIncidents(ctx context.Context, store postgres.Incidents, limit int, format string) error {
-	list, err := store.List(ctx, "", limit)
+// listing is how incidents are listed.
+type listing struct {
+	limit  int
+	open   bool // only open ones
+	format string
+}
+
+func (c *cli) listIncidents(ctx context.Context, f *config.File, store postgres.Incidents, l listing) error {
+	list, err := store.List(ctx, "", l.limit)
+	if l.open {
+		list, err = store.OpenIncidents(ctx)
+	}
 	if err != nil {
 		return err
 	}
-	if len(list) == 0 && format == "text" {
+	if len(list) == 0 && l.format == "text" {
 		c.printf("no incidents\n")
 	}
 	for _, in := range list {
@@ -178,37 +198,14 @@ func (c *cli) listIncidents(ctx context.Context, store postgres.Incidents, limit
 		if err != nil {
 			return err
 		}
-		if format == "json" {
-			err = json.NewEncoder(c.out).Encode(incidentLine{
-				in.ID, in.Service, stamp(in.Opened), stamp(in.Acknowledged), stamp(in.Resolved), string(in.State),
-				append([]string{}, in.Checks...), pageWords(pages),
-			})
-			if err != nil {
+		facts := web.FactsOf(web.IncidentStatus{Incident: in, Pages: pages}, f.Reports.TimeZone)
+		if l.format == "json" {
+			if err := json.NewEncoder(c.out).Encode(lineOf(facts)); err != nil {
 				return err
 			}
 			continue
 		}
-		c.printf("%s  %-12s %s  %s\n", stamp(in.Started), in.State, in.ID, in.Summary)
-		for _, p := range pageWords(pages) {
-			c.printf("    %s\n", p)
-		}
+		c.printIncident(f, facts, false)
 	}
 	return nil
-}
-
-// pageWords says of each page what, to whom, through which channel, and how it stands.
-func pageWords(pages []alerting.Page) []string {
-	words := []string{}
-	for _, p := range pages {
-		who := p.Person
-		if who == "" {
-			who = "on call"
-		}
-		w := fmt.Sprintf("%s %s via %s: %s", p.Action, who, p.Channel, p.State)
-		if p.LastError != "" && p.State != alerting.Accepted {
-			w += " (" + p.LastError + ")"
-		}
-		words = append(words, w)
-	}
-	return words
 }
