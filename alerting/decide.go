@@ -17,10 +17,11 @@ type Routing struct {
 	// the person's own. With a shared route ("service") the channel decides who is
 	// rung. nil means that nobody has a route of their own.
 	Route func(person string) (route string, own bool)
-	// Climbs gives the route whose other side climbs this ladder by itself and rings
-	// whom it names (PagerDuty, with an escalation policy that is kept equal to it). It
-	// wins over Route. nil means that there is none.
-	Climbs func(policy string) (route string, ok bool)
+	// Climbs gives the route of a policy's own for a person, and whether the other side
+	// climbs its ladder by itself and rings the person when it is their turn (PagerDuty,
+	// with an escalation policy that is kept equal to it). Such a route wins over Route;
+	// "" leaves it to Route, and nil always does.
+	Climbs func(policy, person string) (route string, climbs bool)
 	// Quiet are the channels that ring nobody: what is not urgent goes to them only.
 	Quiet []string
 	// Email is the name of the channel that can reach a person by mail; "" when there is none.

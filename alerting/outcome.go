@@ -81,7 +81,7 @@ func planTrigger(p Page, siblings []Page) step {
 			return step{cancel: recoveredFirst(p)}
 		case q.Action == Acknowledge && q.Seq > p.Seq:
 			return step{cancel: "acknowledged before delivery"}
-		case p.Fallback && isFallbackOf(p, q) && q.State == Accepted:
+		case p.Fallback && isFallbackOf(p, q) && q.State == Accepted && !q.Proof.Silent():
 			return step{cancel: "not needed: " + q.Channel + " accepted the page in time"}
 		}
 	}

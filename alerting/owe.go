@@ -68,8 +68,8 @@ func (s Situation) pagePerson(d *draft, person string, level int) {
 	}
 	climbs := false
 	if r.Climbs != nil {
-		if shared, ok := r.Climbs(d.change.Incident.Policy.Name); ok {
-			route, own, climbs = shared, true, true
+		if shared, yes := r.Climbs(d.change.Incident.Policy.Name, person); shared != "" {
+			route, own, climbs = shared, yes, yes
 		}
 	}
 	hint := ""

@@ -233,7 +233,7 @@ func (c *checker) escalations() {
 	for _, name := range slices.Sorted(maps.Keys(c.f.Escalations)) {
 		at := join("escalations", name)
 		c.name(at, name, map[string]string{})
-		c.outside(at, name, c.f.Escalations[name])
+		c.outside(at, name, c.f.Escalations[name].PolicyConfig)
 		for i, l := range c.f.Escalations[name].Levels {
 			if l.Page != "" {
 				c.known(element(join(at, "levels"), i)+".page", l.Page, all)

@@ -23,13 +23,56 @@ func (c *checker) accounts() {
 			c.warn(path, "%s is not set: it is as if this line were not there", name)
 		}
 	}
-	if pd := c.f.PagerDuty; pd != nil && pd.APIToken != "" {
-		c.warn("pagerduty.api_token", "is not used yet: incidents are not read back from PagerDuty")
-	}
+	c.followed()
 	if len(c.f.Reports.To) > 0 && c.f.ReportServer() == nil {
 		c.warn("reports.to", "is of no use without a mail server: the report is written, but mailed to nobody (add reports.smtp, or an email channel under fallback)")
 	}
 	c.waysOut()
+}
+
+// followed says where PagerDuty cannot follow the escalations, and where it
+// decides by itself who is rung.
+func (c *checker) followed() {
+	pd := c.f.PagerDuty
+	if pd == nil {
+		return
+	}
+	token := pd.APIToken != "" || c.broken["pagerduty.api_token"]
+	follows := pd.EscalationPolicy != ""
+	for _, name := range slices.Sorted(maps.Keys(c.f.Escalations)) {
+		if c.f.Escalations[name].PagerDuty.Policy != "" {
+			follows = true
+		}
+	}
+	switch {
+	case follows && !token:
+		c.warn("pagerduty", "an escalation policy of PagerDuty's is named, but without api_token it cannot be kept up to date: it is left alone")
+		follows = false
+	case pd.EscalationPolicy != "" && len(c.f.Escalations) > 0 && c.f.sharedEscalation() == "":
+		c.report("pagerduty.escalation_policy", "pagerduty", "cannot follow several escalations at once (give all but one of them, or each, its own pagerduty: {policy: …, routing_key: …})")
+	}
+	if follows {
+		c.unknownToPagerDuty()
+		return
+	}
+	if pd.RoutingKey == "" {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.paged())) {
+		if p, person := c.f.People[name]; person && p.PagerDuty.RoutingKey == "" && !c.broken[join(join("people", name), "pagerduty.routing_key")] {
+			c.warn("pagerduty", "PagerDuty decides who is woken, not this file: %s and others have no key of their own, and no escalation_policy follows it (docs/pagerduty.md)", name)
+			return
+		}
+	}
+}
+
+// unknownToPagerDuty warns of people whom PagerDuty's policies cannot name.
+func (c *checker) unknownToPagerDuty() {
+	for _, name := range slices.Sorted(maps.Keys(c.paged())) {
+		if p, person := c.f.People[name]; person && p.PagerDuty.User == "" {
+			c.warn(join("people", name), "has no pagerduty.user, so PagerDuty's escalation policy skips this person (add the user's ID, like PABC123)")
+		}
+	}
 }
 
 // waysOut warns when pages cannot leave, in whole or for somebody.

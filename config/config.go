@@ -50,7 +50,7 @@ type File struct {
 	// Holidays are calendars of dates by name, for rotations that do not work on them. Example: {us: ["2026-12-25 Christmas Day"]}.
 	Holidays oncall.Holidays `yaml:"holidays"`
 	// Escalations are the ladders that services climb until somebody acknowledges, by name.
-	Escalations map[string]oncall.PolicyConfig `yaml:"escalations"`
+	Escalations map[string]Escalation `yaml:"escalations"`
 	// PagerDuty is how people are woken. Left out, only the fallback channels are used.
 	PagerDuty *pagerduty.Config `yaml:"pagerduty"`
 	// Fallback is what fires when PagerDuty does not accept a page in time.
@@ -136,6 +136,19 @@ type Service struct {
 	Reopen time.Duration `yaml:"reopen"`
 	// Maintenance are times in which the service may fail without waking anybody.
 	Maintenance []oncall.MaintenanceConfig `yaml:"maintenance"`
+}
+
+// Escalation is a ladder, with the way in which PagerDuty follows it.
+type Escalation struct {
+	oncall.PolicyConfig `yaml:",inline"`
+	// PagerDuty is the PagerDuty policy that follows this escalation. Default: pagerduty.escalation_policy, when there is one.
+	PagerDuty pagerduty.EscalationConfig `yaml:"pagerduty"`
+}
+
+// Validate reports every mistake; without it that of the ladder alone would count.
+func (e *Escalation) Validate(report func(path, msg string)) {
+	e.PolicyConfig.Validate(report)
+	e.PagerDuty.Validate(func(path, msg string) { report(join("pagerduty", path), msg) })
 }
 
 // Person is somebody who can be paged, with the ways to do so.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -102,6 +103,7 @@ type Routes struct {
 const (
 	sharedRoute = "service"
 	personRoute = "person:"
+	policyRoute = "policy:"
 )
 
 // Route gives the route of a page for a person (the YAML key) and whether it is
@@ -114,6 +116,67 @@ func (r Routes) Route(person string) (route string, own bool) {
 		return sharedRoute, false
 	}
 	return "", false
+}
+
+// Climbing gives the route of the PagerDuty service whose escalation policy
+// follows an escalation; "" when none does.
+func (f *File) Climbing(escalation string) string {
+	if f.PagerDuty == nil || f.PagerDuty.APIToken == "" {
+		return ""
+	}
+	switch {
+	case f.Escalations[escalation].PagerDuty.Policy != "":
+		return policyRoute + escalation
+	case f.PagerDuty.EscalationPolicy != "" && f.sharedEscalation() == escalation:
+		return sharedRoute
+	}
+	return ""
+}
+
+// sharedEscalation is the one escalation that pagerduty.escalation_policy follows;
+// "" when there is none, or more than one.
+func (f *File) sharedEscalation() string {
+	found := ""
+	for name, e := range f.Escalations {
+		if e.PagerDuty.Policy != "" {
+			continue
+		}
+		if found != "" {
+			return ""
+		}
+		found = name
+	}
+	return found
+}
+
+// Followed are the escalations that PagerDuty's policies follow, by name; none
+// without an API token.
+func (f *File) Followed() []pagerduty.Followed {
+	var out []pagerduty.Followed
+	for _, name := range slices.Sorted(maps.Keys(f.Escalations)) {
+		e, id := f.Escalations[name], ""
+		switch f.Climbing(name) {
+		case "":
+			continue
+		case sharedRoute:
+			id = f.PagerDuty.EscalationPolicy
+		default:
+			id = e.PagerDuty.Policy
+		}
+		out = append(out, pagerduty.Followed{ID: id, Policy: e.Policy(name)})
+	}
+	return out
+}
+
+// PagerDutyUsers are the PagerDuty user IDs of people who have one.
+func (f *File) PagerDutyUsers() map[string]string {
+	out := map[string]string{}
+	for name, p := range f.People {
+		if p.PagerDuty.User != "" {
+			out[name] = p.PagerDuty.User
+		}
+	}
+	return out
 }
 
 // Routes says which PagerDuty key serves whom. Without a pagerduty block there
@@ -129,6 +192,11 @@ func (f *File) Routes() Routes {
 	for name, p := range f.People {
 		if p.PagerDuty.RoutingKey != "" {
 			r.Keys[personRoute+name] = p.PagerDuty.RoutingKey
+		}
+	}
+	for name, e := range f.Escalations {
+		if e.PagerDuty.RoutingKey != "" {
+			r.Keys[policyRoute+name] = e.PagerDuty.RoutingKey
 		}
 	}
 	return r

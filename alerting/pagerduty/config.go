@@ -62,6 +62,27 @@ type PersonConfig struct {
 	RoutingKey probe.Secret `yaml:"routing_key"`
 }
 
+// EscalationConfig is how one escalation is known to PagerDuty. It needs pagerduty.api_token.
+type EscalationConfig struct {
+	// Policy is the ID of the PagerDuty escalation policy that is kept equal to this escalation and to who is on call.
+	// Default: none. Example: PESC123.
+	Policy string `yaml:"policy"`
+	// RoutingKey is the integration key of a PagerDuty service that uses the policy. Required with policy. Example: "${SITE_KEY}".
+	RoutingKey probe.Secret `yaml:"routing_key"`
+}
+
+// Validate reports every mistake.
+func (e *EscalationConfig) Validate(report func(path, msg string)) {
+	checkID(e.Policy, "policy", "escalation policy ID (like PESC123)", report)
+	checkKey(e.RoutingKey, "routing_key", report)
+	if e.Policy != "" && e.RoutingKey == "" {
+		report("routing_key", "is missing: pages reach the policy through the key of a PagerDuty service that uses it (set routing_key)")
+	}
+	if e.Policy == "" && e.RoutingKey != "" {
+		report("policy", "is missing: write the ID of the escalation policy that the service of this key uses (like PESC123)")
+	}
+}
+
 // SetDefaults fills in the addresses.
 func (c *Config) SetDefaults() {
 	if c.EventsURL == "" {

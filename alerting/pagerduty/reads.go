@@ -2,6 +2,7 @@ package pagerduty
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 
@@ -38,6 +39,9 @@ type wirePolicy struct {
 	Rules    []pd.EscalationRule `json:"escalation_rules"`
 	NumLoops int                 `json:"num_loops"`
 	Services []pd.APIObject      `json:"services"`
+	About    string              `json:"description"`
+	Handoff  string              `json:"on_call_handoff_notifications"`
+	Teams    json.RawMessage     `json:"teams"`
 }
 
 // policy reads an escalation policy.
@@ -111,4 +115,17 @@ func nameOf(o pd.APIObject) string {
 		return cut(printable(o.Summary), 100)
 	}
 	return o.ID
+}
+
+// records are an incident's log entries, newest first.
+func (c *Client) records(ctx context.Context, id string) ([]pd.LogEntry, error) {
+	return list(ctx, func(ctx context.Context, limit, offset uint) ([]pd.LogEntry, bool, error) {
+		got, err := call(ctx, c, "read the log of PagerDuty incident "+id, func(ctx context.Context) (*pd.ListIncidentLogEntriesResponse, error) {
+			return c.lib.ListIncidentLogEntriesWithContext(ctx, id, pd.ListIncidentLogEntriesOptions{Limit: limit, Offset: offset})
+		})
+		if err != nil {
+			return nil, false, err
+		}
+		return got.LogEntries, got.More, nil
+	})
 }

@@ -3,17 +3,18 @@ package pagerduty
 import (
 	"bytes"
 	"context"
+	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/PagerDuty/go-pagerduty/webhookv3"
 
+	"keepwatch/alerting"
 	"keepwatch/probe"
 )
 
@@ -24,12 +25,12 @@ const maxWebhook = 512 << 10
 // answerWithin is shorter than the 5 s after which PagerDuty counts a timeout.
 const answerWithin = 4 * time.Second
 
-const (
-	// replayedAfter is older than any webhook that PagerDuty still repeats; the
-	// signature has no time in it.
-	replayedAfter = 49 * time.Hour
-	maxFailed     = 1000
-)
+// keepWithin leaves time to act on an event that the database did not take.
+const keepWithin = 2 * time.Second
+
+// replayedAfter is older than any webhook that PagerDuty still repeats; the
+// signature has no time in it.
+const replayedAfter = 49 * time.Hour
 
 // EventType is what a webhook says has happened, in PagerDuty's words.
 type EventType string
@@ -64,30 +65,53 @@ type Event struct {
 	Text     string    // an annotation's text
 }
 
+// status reports whether the type says how an incident stands: of those only the
+// newest counts.
+func (t EventType) status() bool {
+	switch t {
+	case EventAcknowledged, EventUnacknowledged, EventResolved, EventReopened:
+		return true
+	case EventReassigned, EventAnnotated:
+	}
+	return false
+}
+
+// heard is the event in the words of the domain.
+func (e Event) heard(delivery string, raw []byte) alerting.Heard {
+	return alerting.Heard{
+		ID: e.ID, Delivery: cut(delivery, 200), Type: string(e.Type), DedupKey: e.DedupKey, Incident: e.Incident,
+		By: e.By, Text: e.Text, Status: e.Type.status(), At: e.At, Raw: raw,
+	}
+}
+
 // Why a webhook is not taken.
 var (
 	ErrNoSecret  = errors.New("no webhook secret is configured")
 	ErrSignature = errors.New("the webhook's signature is not valid")
+	ErrHeader    = errors.New("the webhook's header " + SecretHeader + " is not the configured one")
 	ErrTooLarge  = errors.New("the webhook is too large")
 	ErrNotEvent  = errors.New("the webhook is not an event")
+	ErrRecording = errors.New("the webhook is older than PagerDuty repeats any")
 )
+
+// SecretHeader is the header that carries the second secret.
+const SecretHeader = "X-Keepwatch-Secret"
 
 // Webhook is the HTTP handler for PagerDuty's webhooks v3. Set its fields
 // before use; safe for concurrent use.
 type Webhook struct {
 	// Secrets are the signing secrets; without one every webhook is refused.
 	Secrets []probe.Secret
-	// Seen reports whether an event was seen before, and remembers it. nil means
-	// never. It is asked only for signed events that Keepwatch acts on.
-	Seen func(id string, at time.Time) bool
-	// Handle is called for each new event that Keepwatch acts on. An error makes
-	// PagerDuty send the event again (503), and it is then handled again.
-	Handle func(ctx context.Context, e Event) error
+	// Header is what the header X-Keepwatch-Secret must be; "" asks for none.
+	Header probe.Secret
+	// Keep stores a signed event that Keepwatch acts on, once; the work is done later.
+	// An error makes PagerDuty send it again (503). Required.
+	Keep func(ctx context.Context, h alerting.Heard) error
+	// Meanwhile is called for what could not be kept. What it does must be harmless
+	// when it is done again. nil is allowed.
+	Meanwhile func(ctx context.Context, h alerting.Heard)
 	// Refused is called for each webhook that is not taken; nil is allowed.
 	Refused func(err error)
-
-	mu     sync.Mutex
-	failed map[string]bool // guarded by mu; events whose handling did not succeed
 }
 
 // ServeHTTP answers 202 when the event was taken or is of no concern, 401 when
@@ -96,73 +120,63 @@ type Webhook struct {
 func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), answerWithin)
 	defer cancel()
-	e, err := Parse(r, h.Secrets)
-	if err == nil && e.Type.Known() {
-		err = h.pass(ctx, e)
+	e, raw, err := Parse(r, h.Secrets)
+	if err == nil {
+		err = h.pass(ctx, e, r.Header, raw)
 	}
 	if err != nil && h.Refused != nil {
 		h.Refused(err)
 	}
 	switch {
-	case err == nil, errors.Is(err, ErrNotEvent), errors.Is(err, ErrTooLarge):
+	case err == nil, errors.Is(err, ErrNotEvent), errors.Is(err, ErrTooLarge), errors.Is(err, ErrRecording):
 		w.WriteHeader(http.StatusAccepted)
-	case errors.Is(err, ErrSignature):
+	case errors.Is(err, ErrSignature), errors.Is(err, ErrHeader):
 		w.WriteHeader(http.StatusUnauthorized)
 	default:
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
 }
 
-func (h *Webhook) pass(ctx context.Context, e Event) error {
+func (h *Webhook) pass(ctx context.Context, e Event, header http.Header, raw []byte) error {
+	if h.Header != "" && subtle.ConstantTimeCompare([]byte(header.Get(SecretHeader)), []byte(h.Header.Reveal())) != 1 {
+		return ErrHeader
+	}
+	if !e.Type.Known() {
+		return nil
+	}
 	if time.Since(e.At) > replayedAfter {
-		return nil // PagerDuty gives up after 48 h: this is a recording
+		return ErrRecording
 	}
-	if h.Seen != nil && h.Seen(e.ID, e.At) && !h.again(e.ID) {
+	heard := e.heard(header.Get("X-Webhook-Id"), raw)
+	keep, cancel := context.WithTimeout(ctx, keepWithin)
+	defer cancel()
+	err := h.Keep(keep, heard)
+	if err == nil {
 		return nil
 	}
-	if h.Handle == nil {
-		return nil
+	if h.Meanwhile != nil {
+		h.Meanwhile(ctx, heard)
 	}
-	if err := h.Handle(ctx, e); err != nil {
-		h.remember(e.ID)
-		return fmt.Errorf("handle webhook event: %w", err)
-	}
-	return nil
+	return fmt.Errorf("keep webhook event: %w", err)
 }
 
-// again reports whether the event was seen but could not be handled, and forgets that.
-func (h *Webhook) again(id string) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	was := h.failed[id]
-	delete(h.failed, id)
-	return was
-}
-
-func (h *Webhook) remember(id string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.failed == nil || len(h.failed) >= maxFailed {
-		h.failed = map[string]bool{}
-	}
-	h.failed[id] = true
-}
-
-// Parse verifies a webhook against any of the secrets and reads its event.
+// Parse verifies a webhook against any of the secrets and reads its event, which
+// it returns with the body as it came.
 // Errors: [ErrNoSecret], [ErrSignature], [ErrTooLarge], [ErrNotEvent], or that
 // of reading the body.
-func Parse(r *http.Request, secrets []probe.Secret) (Event, error) {
+func Parse(r *http.Request, secrets []probe.Secret) (Event, []byte, error) {
 	raw, err := io.ReadAll(io.LimitReader(r.Body, maxWebhook+1))
 	if err != nil {
-		return Event{}, fmt.Errorf("read webhook: %w", err)
+		return Event{}, nil, fmt.Errorf("read webhook: %w", err)
 	}
 	if len(raw) > maxWebhook {
-		return Event{}, ErrTooLarge
+		return Event{}, nil, ErrTooLarge
 	}
 	if err := verify(r, raw, secrets); err != nil {
-		return Event{}, err
+		return Event{}, nil, err
 	}
-	return decode(raw)
+	e, err := decode(raw)
+	return e, raw, err
 }
 
 // verify checks the signature with the library, behind guards against what it

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"keepwatch/alerting"
 	"keepwatch/probe"
 )
 
@@ -33,6 +34,7 @@ func ackBody(id string, at time.Time) string {
 
 func post(h http.Handler, body string, signatures ...string) int {
 	r := httptest.NewRequest(http.MethodPost, "/webhook", strings.NewReader(body))
+	r.Header.Set("X-Webhook-Id", "W1")
 	for _, s := range signatures {
 		r.Header.Add("X-PagerDuty-Signature", s)
 	}
@@ -65,8 +67,8 @@ func TestWebhookSignature(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			var got []Event
-			h := &Webhook{Secrets: tt.secrets, Handle: func(_ context.Context, e Event) error { got = append(got, e); return nil }}
+			var got []alerting.Heard
+			h := &Webhook{Secrets: tt.secrets, Keep: func(_ context.Context, e alerting.Heard) error { got = append(got, e); return nil }}
 			if code := post(h, body, tt.signatures...); code != tt.want || (len(got) == 1) != tt.taken {
 				t.Errorf("answered %d, took %d, want %d %v", code, len(got), tt.want, tt.taken)
 			}
@@ -77,30 +79,29 @@ func TestWebhookSignature(t *testing.T) {
 func TestWebhookEvents(t *testing.T) {
 	t.Parallel()
 	now := time.Now().UTC().Truncate(time.Second)
-	var got []Event
-	seen := map[string]bool{}
+	var kept, meanwhile []alerting.Heard
+	var refused []error
 	var fail error
 	h := &Webhook{
-		Secrets: []probe.Secret{"s"},
-		Seen:    func(id string, _ time.Time) bool { was := seen[id]; seen[id] = true; return was },
-		Handle:  func(_ context.Context, e Event) error { got = append(got, e); return fail },
+		Secrets:   []probe.Secret{"s"},
+		Keep:      func(_ context.Context, e alerting.Heard) error { kept = append(kept, e); return fail },
+		Meanwhile: func(_ context.Context, e alerting.Heard) { meanwhile = append(meanwhile, e) },
+		Refused:   func(err error) { refused = append(refused, err) },
 	}
 	send := func(body string) int { return post(h, body, sign("s", body)) }
 
 	if code := send(ackBody("E1", now)); code != 202 {
 		t.Errorf("answered %d", code)
 	}
-	want := []Event{{ID: "E1", Type: EventAcknowledged, DedupKey: "kw-shop-1", Incident: "Q1", By: "Ada", At: now}}
-	if diff := cmp.Diff(want, got); diff != "" {
+	want := []alerting.Heard{{
+		ID: "E1", Delivery: "W1", Type: string(EventAcknowledged), DedupKey: "kw-shop-1", Incident: "Q1", By: "Ada",
+		Status: true, At: now, Raw: []byte(ackBody("E1", now)),
+	}}
+	if diff := cmp.Diff(kept, want); diff != "" {
 		t.Error(diff)
 	}
-	for range 5 {
-		if code := send(ackBody("E1", now)); code != 202 || len(got) != 1 {
-			t.Errorf("a repetition was answered %d and handled %d times", code, len(got))
-		}
-	}
-	if send(ackBody("E2", now.Add(-72*time.Hour))); len(got) != 1 {
-		t.Error("a recording of three days ago was handled")
+	if send(ackBody("E2", now.Add(-72*time.Hour))); len(kept) != 1 || len(refused) != 1 || !errors.Is(refused[0], ErrRecording) {
+		t.Errorf("a recording of three days ago was kept (%d) or not counted (%v)", len(kept), refused)
 	}
 	for _, body := range []string{
 		`{"event":{"id":"E3","event_type":"incident.conference_bridge.updated","occurred_at":"2026-11-22T03:12:09Z","data":{}}}`,
@@ -108,18 +109,47 @@ func TestWebhookEvents(t *testing.T) {
 		`{"event":{}}`, `[]`, `not JSON`, `{"event":{"id":"E5","event_type":"incident.resolved","data":"text"}}`,
 		`{"event":{"id":"` + strings.Repeat("x", maxWebhook) + `"}}`,
 	} {
-		if code := send(body); code != 202 || len(got) != 1 {
-			t.Errorf("%.60s: answered %d, handled %d", body, code, len(got))
+		if code := send(body); code != 202 || len(kept) != 1 {
+			t.Errorf("%.60s: answered %d, kept %d", body, code, len(kept))
 		}
 	}
-	// What could not be handled is sent again, and then handled.
+	if len(meanwhile) != 0 {
+		t.Errorf("acted at once on %v although all was kept", meanwhile)
+	}
+	// What could not be kept is acted on, and sent again by PagerDuty.
 	fail = errors.New("away")
-	if code := send(ackBody("E6", now)); code != 503 {
-		t.Errorf("a failure was answered %d, want 503", code)
+	if code := send(ackBody("E6", now)); code != 503 || len(meanwhile) != 1 || meanwhile[0].ID != "E6" {
+		t.Errorf("a failure was answered %d, want 503; acted at once on %v", code, meanwhile)
 	}
 	fail = nil
-	if code := send(ackBody("E6", now)); code != 202 || len(got) != 3 {
-		t.Errorf("after a failure: answered %d, handled %d times, want 202 and 3", code, len(got))
+	if code := send(ackBody("E6", now)); code != 202 || len(kept) != 3 {
+		t.Errorf("after a failure: answered %d, kept %d times, want 202 and 3", code, len(kept))
+	}
+}
+
+// TestWebhookSecondSecret: a configured header is asked for although the signature is good.
+func TestWebhookSecondSecret(t *testing.T) {
+	t.Parallel()
+	body, kept := ackBody("E1", time.Now()), 0
+	h := &Webhook{
+		Secrets: []probe.Secret{"s"}, Header: "second",
+		Keep: func(context.Context, alerting.Heard) error { kept++; return nil },
+	}
+	for _, tt := range []struct {
+		header string
+		want   int
+	}{{"", 401}, {"secon", 401}, {"second ", 401}, {"second", 202}} {
+		r := httptest.NewRequest(http.MethodPost, "/webhook", strings.NewReader(body))
+		r.Header.Set("X-PagerDuty-Signature", sign("s", body))
+		r.Header.Set(SecretHeader, tt.header)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != tt.want {
+			t.Errorf("header %q: answered %d, want %d", tt.header, w.Code, tt.want)
+		}
+	}
+	if kept != 1 {
+		t.Errorf("%d events were kept, want 1", kept)
 	}
 }
 
@@ -143,7 +173,7 @@ func FuzzParse(f *testing.F) {
 		r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
 		r.Header["X-Pagerduty-Signature"] = []string{signature}
 		// Never panics, and takes nothing that is not signed.
-		if _, err := Parse(r, []probe.Secret{"s"}); err == nil && !strings.Contains(signature, strings.TrimPrefix(sign("s", string(body)), "v1=")) && len(signature) < 64 {
+		if _, _, err := Parse(r, []probe.Secret{"s"}); err == nil && !strings.Contains(signature, strings.TrimPrefix(sign("s", string(body)), "v1=")) && len(signature) < 64 {
 			t.Errorf("took %q signed %q", body, signature)
 		}
 		// The decoder itself, as if the signature were good.

@@ -59,6 +59,7 @@ func (d *daemon) routing(f *config.File) alerting.Routing {
 	if len(routes.Keys) > 0 {
 		r.Channel = pagerDutyChannel
 	}
+	r.Climbs = d.climbs(f)
 	if len(mails) > 0 {
 		r.Email = mails[0]
 	}

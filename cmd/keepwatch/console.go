@@ -3,14 +3,11 @@ package main
 import (
 	"context"
 	"errors"
-	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"keepwatch/alerting"
-	"keepwatch/alerting/pagerduty"
 	"keepwatch/config"
 	"keepwatch/oncall"
 	"keepwatch/postgres"
@@ -199,97 +196,4 @@ func (d *daemon) Beat(ctx context.Context, check string, at time.Time) error {
 		d.log.WarnContext(ctx, "heartbeat kept in memory only", "check", check, "err", err)
 	}
 	return nil
-}
-
-// pagerDutyWebhook is the door for acknowledgements made at PagerDuty.
-// It asks for the present secrets, so that a reload can exchange them.
-func (d *daemon) pagerDutyWebhook() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.webhook.Load().ServeHTTP(w, r) })
-}
-
-// putWebhook puts the secrets of a configuration into force. Unchanged ones keep
-// their door, which remembers the events that could not be handled yet.
-func (d *daemon) putWebhook(f *config.File) {
-	secrets := webhookSecrets(f)
-	if old := d.webhook.Load(); old != nil && slices.Equal(old.Secrets, secrets) {
-		return
-	}
-	d.webhook.Store(&pagerduty.Webhook{
-		Secrets: secrets,
-		Seen:    d.seen.before,
-		Handle:  d.onPagerDuty,
-		Refused: func(err error) { d.log.Warn("pagerduty webhook refused", "err", err) },
-	})
-}
-
-// onPagerDuty does what a person did at PagerDuty. What concerns no open
-// incident of ours is taken and forgotten.
-func (d *daemon) onPagerDuty(ctx context.Context, e pagerduty.Event) error {
-	if e.DedupKey == "" {
-		return nil
-	}
-	if !d.leader.Leads() {
-		return web.ErrStandBy // 503: PagerDuty sends it again, for 48 h
-	}
-	by := e.By
-	if by == "" {
-		by = "PagerDuty"
-	}
-	id, err := d.engine.Present(e.DedupKey)
-	if err != nil {
-		return nil //nolint:nilerr // nothing of ours that is open, or an alert that a newer one replaced
-	}
-	switch e.Type {
-	case pagerduty.EventAcknowledged:
-		err = d.engine.Ack(ctx, id, by, e.At)
-	case pagerduty.EventUnacknowledged, pagerduty.EventReopened:
-		err = d.engine.Unack(ctx, id, by, e.At)
-	case pagerduty.EventResolved:
-		err = d.engine.Silence(ctx, id, by, e.At)
-	case pagerduty.EventReassigned:
-		err = d.engine.Note(ctx, id, by, "reassigned at PagerDuty")
-	case pagerduty.EventAnnotated:
-		err = d.engine.Note(ctx, id, by, e.Text)
-	}
-	if errors.Is(err, alerting.ErrNotFound) {
-		return nil
-	}
-	return err
-}
-
-// seenEvents remembers the webhooks handled lately. The zero value is ready.
-type seenEvents struct {
-	mu  sync.Mutex
-	ids map[string]time.Time // guarded by mu
-}
-
-// seenLife is how long an event is remembered: longer than PagerDuty repeats one (48 h).
-const seenLife = 49 * time.Hour
-
-// before reports whether the event was seen before, and remembers it.
-func (s *seenEvents) before(id string, at time.Time) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ids == nil {
-		s.ids = map[string]time.Time{}
-	}
-	if _, ok := s.ids[id]; ok {
-		return true
-	}
-	if len(s.ids) > 10_000 {
-		for old, t := range s.ids {
-			if at.Sub(t) > seenLife {
-				delete(s.ids, old)
-			}
-		}
-	}
-	s.ids[id] = at
-	return false
-}
-
-func webhookSecrets(f *config.File) []probe.Secret {
-	if f.PagerDuty == nil {
-		return nil
-	}
-	return f.PagerDuty.Secrets()
 }

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"keepwatch/alerting"
-	"keepwatch/alerting/pagerduty"
 	"keepwatch/config"
 	"keepwatch/postgres"
 	"keepwatch/probe"
@@ -74,8 +73,7 @@ type daemon struct {
 	siteLn net.Listener
 	own    *ownProbes // nil without a site
 
-	webhook atomic.Pointer[pagerduty.Webhook] // of the present configuration
-	seen    seenEvents
+	pd pagerDuty
 }
 
 // reloadState is what the last reload did.
@@ -178,8 +176,9 @@ func (d *daemon) makeWatch(ctx context.Context) (err error) {
 		d.failover.Spool = d.outbox
 	}
 	d.backlog = &backlog{store: d.failover}
-	d.covers = newCovers(db, func() { d.engine.SetRoster(d.covers.roster(d.present.Load())) }, d.log)
+	d.covers = newCovers(db, d.rosterChanged, d.log)
 	d.makeEngine(f)
+	d.makePagerDuty()
 	d.makePeople()
 	d.silences = newSilences(db, d.engine, d.present.Load, d.log)
 	d.recent = &web.Recent{Next: fanout{whileLeading{d.engine, d.leader}, d.recorder}}
@@ -231,7 +230,7 @@ func (d *daemon) tryLead(ctx context.Context) (alerting.Lease, bool, error) {
 func (d *daemon) lead(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, run := range []func(context.Context) error{
-		d.engine.Run, d.deliverer.Run, d.writer.Run, d.newrelic.Deliver, d.notices.Run,
+		d.engine.Run, d.deliverer.Run, d.runPagerDuty, d.writer.Run, d.newrelic.Deliver, d.notices.Run,
 	} {
 		g.Go(func() error { return run(ctx) })
 	}

@@ -22,6 +22,9 @@ import (
 func (d *daemon) Health(context.Context) []web.Line {
 	now := d.now()
 	lines := []web.Line{d.databaseLine(), d.recordingLine(now), d.probingLine(now), d.pagingLine(now)}
+	if l, ok := d.pagerDutyLine(now); ok {
+		lines = append(lines, l)
+	}
 	if !d.reloadGood() {
 		st := d.reloaded.Load()
 		lines = append(lines, web.Line{

@@ -16,7 +16,7 @@ func (d *daemon) put(ctx context.Context, f *config.File) error {
 		return err
 	}
 	before := d.present.Swap(f)
-	d.putWebhook(f)
+	d.putPagerDuty(f)
 	names, mails := fallbackNames(f)
 	d.deliverer.Reload(d.notifiers(f), names, mails)
 	d.deliverer.Pace(f.Fallback.After, holdOf(f))

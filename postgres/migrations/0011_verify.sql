@@ -21,7 +21,7 @@ CREATE TABLE webhook_event (
 	occurred_at timestamptz NOT NULL,
 	received_at timestamptz NOT NULL,
 	handled_at  timestamptz,          -- null until the leading daemon has acted on it
-	raw         jsonb NOT NULL
+	raw         bytea NOT NULL        -- as it came
 );
 
 CREATE INDEX webhook_event_waiting ON webhook_event (occurred_at, id) WHERE handled_at IS NULL;
