@@ -189,7 +189,7 @@ func (p *marks) onCall(v *sheet.Service) {
 }
 
 func failing(o sheet.Outage) string {
-	if o.Checks == "" || o.Checks == o.What {
+	if o.Checks == "" {
 		return ""
 	}
 	return "failing: " + o.Checks

@@ -222,7 +222,7 @@ func (p *page) onCall(v *sheet.Service) {
 		if o.From != "" {
 			from = "from " + o.From
 		}
-		if strings.Contains(o.Checks, ", ") {
+		if o.Checks != "" {
 			failing = "failing: " + o.Checks
 		}
 		if o.Because != "" {

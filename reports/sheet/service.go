@@ -130,7 +130,9 @@ func (w writer) outage(o reports.Outage, budget int64) Outage {
 		Incident: Clean(o.Incident), Rule: Clean(o.Rule), Note: Clean(o.Note),
 	}
 	if out.What == "" {
-		out.What = out.Checks
+		out.What, out.Checks = out.Checks, ""
+	} else if len(o.Checks) < 2 {
+		out.Checks = "" // the first error names it
 	}
 	if o.ContinuesFrom != "" {
 		out.Before = "continues from " + Clean(o.ContinuesFrom)

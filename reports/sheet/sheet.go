@@ -105,7 +105,8 @@ type Week struct {
 type Outage struct {
 	When, Short, Length, Share string // Short is "Wed 02:11"
 	What                       string // the first error, else the failing checks
-	Checks, From, Before       string
+	Checks                     string // the failing ones, where they are several
+	From, Before               string
 	Because                    string // services that it depends on and that were bad
 	Incident, Rule             string
 	Paged, Acked, Resolved     string

@@ -43,9 +43,12 @@ func (w writer) strip(s *reports.ServiceReport) chart.Strip {
 		}
 	}
 	for _, x := range s.Exclusions {
-		if x.CountedMs > 0 {
-			paint(x.From, x.To, chart.Excluded)
+		// Where less counts than was declared, the first of it does.
+		from := x.From
+		if from.Before(w.r.From) {
+			from = w.r.From
 		}
+		paint(from, from.Add(time.Duration(x.CountedMs)*time.Millisecond), chart.Excluded)
 	}
 	for _, g := range s.Gaps {
 		paint(g.From, g.To, chart.Unknown)
