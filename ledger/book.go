@@ -57,6 +57,8 @@ func (b *Book) Open(l Loaded, today time.Time) []Mark {
 		if l.Last.Until.Before(today) {
 			old = append(old, Mark{Check: l.Check, From: l.Last.Until, To: today})
 		}
+	case !l.Last.Until.Before(l.Last.End()): // complete: the next one begins
+		h.day.Start, h.day.Until = l.Last.End(), l.Last.End()
 	default: // today's, or a later one after the clock was set back
 		h.day = l.Last
 		h.stored = map[int16]reports.Span{}

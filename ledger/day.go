@@ -177,3 +177,8 @@ func (d *Day) Whole() Changes {
 	}
 	return c
 }
+
+// Timeline folds a stretch of a record as it is seen at now.
+func (r Record) Timeline(from, to, now time.Time) reports.Timeline {
+	return reports.Fold(r.within(from, to).ledger(), from, to, now)
+}

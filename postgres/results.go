@@ -29,6 +29,7 @@ type Results struct {
 	checks    map[string]int32   // ids by name; guarded by mu
 	locations map[string]int16   // ids by name; guarded by mu
 	days      map[int64]struct{} // unix days whose partition is known to exist; guarded by mu
+	months    map[int64]struct{} // the same of the months of spans; guarded by mu
 }
 
 var _ probe.Store = (*Results)(nil)
@@ -145,13 +146,18 @@ func (r *Results) write(ctx context.Context, b *batch) error {
 	}
 	args["shas"] = b.shas
 	both := &pgx.Batch{}
-	both.Queue(sqlInsertErrors, pgx.NamedArgs{
-		"shas": b.errs.shas, "hours": b.errs.hours, "causes": b.errs.causes, "classes": b.errs.classes,
-		"phases": b.errs.phases, "messages": b.errs.messages, "bodies": b.errs.bodies, "codes": b.errs.codes,
-		"steps": b.errs.steps, "journeys": b.errs.journeys,
-	})
+	both.Queue(sqlInsertErrors, b.errs.args())
 	both.Queue(sqlInsertResultsWithErrors, args)
 	return r.DB.pool.SendBatch(ctx, both).Close()
+}
+
+// args are the parameters of sqlInsertErrors.
+func (e *errorBatch) args() pgx.NamedArgs {
+	return pgx.NamedArgs{
+		"shas": e.shas, "hours": e.hours, "causes": e.causes, "classes": e.classes,
+		"phases": e.phases, "messages": e.messages, "bodies": e.bodies, "codes": e.codes,
+		"steps": e.steps, "journeys": e.journeys,
+	}
 }
 
 // columns turns results into arrays; every name is known by now.
