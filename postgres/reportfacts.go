@@ -161,7 +161,10 @@ func (s Reports) Save(ctx context.Context, r reports.Report, written time.Time) 
 		if tag.RowsAffected() == 0 {
 			return reports.ErrExists
 		}
-		_, err = tx.Exec(ctx, sqlWeekSave, facts)
+		if _, err = tx.Exec(ctx, sqlWeekSave, facts); err != nil || !r.Final {
+			return err
+		}
+		_, err = tx.Exec(ctx, sqlFinalise, pgx.NamedArgs{"week": r.Week, "zone": r.Zone, "revision": r.Revision, "at": written})
 		return err
 	})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -117,6 +118,7 @@ func differences(was, is *ServiceReport) []string {
 	count("acknowledged", int64(was.Acked), int64(is.Acked))
 	count("pages", int64(was.Pages), int64(is.Pages))
 	text("seconds to acknowledgement", optional(was.MTTA), optional(is.MTTA))
+	out = append(out, newExclusions(was, is)...)
 	for i, u := range is.Users {
 		if i < len(was.Users) && was.Users[i].Source == u.Source {
 			count("requests of "+u.Source, was.Users[i].Valid, u.Valid)
@@ -126,6 +128,23 @@ func differences(was, is *ServiceReport) []string {
 	}
 	if len(out) == 0 && was.Sum() != is.Sum() {
 		out = append(out, "outages, gaps or footnotes lie elsewhere with the same sums")
+	}
+	return out
+}
+
+// newExclusions names what was declared, or counts otherwise than it did.
+func newExclusions(was, is *ServiceReport) []string {
+	var out []string
+	for _, x := range is.Exclusions {
+		at := slices.IndexFunc(was.Exclusions, func(o Exclusion) bool { return o.ID == x.ID })
+		if at >= 0 && was.Exclusions[at].CountedMs == x.CountedMs {
+			continue
+		}
+		who := fmt.Sprintf("maintenance %d by %s", x.ID, x.Author)
+		if x.Kind == Correction {
+			who = fmt.Sprintf("correction %d by %s, approved by %s,", x.ID, x.Author, x.Approver)
+		}
+		out = append(out, fmt.Sprintf("%s leaves out %s: %s", who, hms(x.CountedMs, true), strings.TrimRight(x.Reason, ".")))
 	}
 	return out
 }

@@ -60,8 +60,8 @@ func (f WeekFact) Trend() TrendWeek {
 
 // Archive keeps written reports. Safe for concurrent use.
 type Archive interface {
-	// Save keeps a report for good, with the facts of its services; ErrExists when
-	// its week, zone and revision are taken.
+	// Save keeps a report for good, with the facts of its services and, when it is
+	// final, that it is; ErrExists when its week, zone and revision are taken.
 	Save(ctx context.Context, r Report, written time.Time) error
 	// Load returns a saved report as it was saved; revision 0 means the newest.
 	// ErrNotFound when there is none.

@@ -63,10 +63,16 @@ func (s *shelf) Histograms(context.Context, []string, time.Time, time.Time) (map
 	return map[string]map[string]*Histogram{}, nil
 }
 
-func (s *shelf) Incidents(context.Context, []string, time.Time, time.Time) (map[string][]IncidentFact, error) {
+func (s *shelf) Incidents(_ context.Context, _ []string, from, to time.Time) (map[string][]IncidentFact, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return map[string][]IncidentFact{"site": slices.Clone(s.facts)}, nil
+	var out []IncidentFact
+	for _, f := range s.facts {
+		if f.begun().Before(to) && (f.Resolved.IsZero() || f.Resolved.After(from)) {
+			out = append(out, f)
+		}
+	}
+	return map[string][]IncidentFact{"site": out}, nil
 }
 
 func (s *shelf) Exclusions(context.Context, []string, time.Time, time.Time) ([]Exclusion, error) {
@@ -125,7 +131,11 @@ func (s *shelf) Save(_ context.Context, r Report, written time.Time) error {
 			return ErrExists
 		}
 	}
-	s.saved = append(s.saved, Saved{Week: r.Week, Zone: r.Zone, Revision: r.Revision, Written: written})
+	v := Saved{Week: r.Week, Zone: r.Zone, Revision: r.Revision, Written: written}
+	if r.Final {
+		v.Final = written
+	}
+	s.saved = append(s.saved, v)
 	s.bodies = append(s.bodies, r)
 	return nil
 }
