@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"keepwatch/alerting"
+	"keepwatch/oncall"
 	"keepwatch/postgres"
 	"keepwatch/postgres/pgtest"
 )
@@ -80,5 +82,44 @@ func TestNoticesAreNotedOnce(t *testing.T) {
 	}
 	if got, err := notices.List(t.Context(), at.Add(time.Second), 10); err != nil || len(got) != 0 {
 		t.Errorf("since later: got %v, %v; want none", got, err)
+	}
+}
+
+func TestRingsAreAcceptedPagesThatRing(t *testing.T) {
+	t.Parallel()
+	store := postgres.Incidents{DB: pgtest.New(t)}
+	at := time.Date(2026, 11, 22, 3, 12, 0, 0, time.UTC)
+	page := func(id, channel, person string, action alerting.Action, accepted time.Time) alerting.Page {
+		p := alerting.Page{
+			ID: id, Incident: "kw-shop-1", DedupKey: "kw-shop-1", Channel: channel, Route: "r", Person: person, Action: action,
+			State: alerting.Accepted, Created: at, Due: at, AcceptedAt: accepted,
+		}
+		if accepted.IsZero() {
+			p.State = alerting.Rejected
+		}
+		return p
+	}
+	err := store.Apply(t.Context(), alerting.Change{Pages: []alerting.Page{
+		page("1", "pagerduty", "ada", alerting.Trigger, at),
+		page("2", "pagerduty", "ada", alerting.Resolve, at),
+		page("3", "mail", "ada", alerting.Trigger, at),
+		page("4", "pagerduty", "", alerting.Trigger, at),
+		page("5", "pagerduty", "grace", alerting.Trigger, time.Time{}),
+		page("6", "pagerduty", "grace", alerting.Trigger, at.Add(time.Hour)),
+		page("7", "pagerduty", "alan", alerting.Trigger, at.Add(2*time.Hour)), // the end is not in it
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := store.Rings(t.Context(), at, at.Add(2*time.Hour), []string{"mail"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []oncall.Ring{{Person: "ada", Incident: "kw-shop-1", At: at}, {Person: "grace", Incident: "kw-shop-1", At: at.Add(time.Hour)}}
+	if diff := cmp.Diff(got, want); diff != "" {
+		t.Errorf("rings (-got +want):\n%s", diff)
+	}
+	if got, err := store.Rings(t.Context(), at, at.Add(time.Second), nil); err != nil || len(got) != 2 {
+		t.Errorf("with mail: got %v, %v; want two", got, err)
 	}
 }

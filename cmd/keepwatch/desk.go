@@ -86,6 +86,7 @@ func (k desk) Act(ctx context.Context, a web.Act) error {
 			detail += ": " + a.Text
 		}
 		k.d.trail.note(postgres.AuditEntry{At: a.At, Who: a.By, What: string(a.Verb), Object: a.Incident, Detail: detail})
+		k.closePages(ctx, k.d.now()) // an acknowledged test has done its work
 	}
 	return err
 }

@@ -31,7 +31,7 @@ func (c *cli) oncallCommand() *cobra.Command {
 	}
 	cmd.AddCommand(
 		c.oncallNow(), c.oncallNext(), c.oncallWho(),
-		c.oncallValidate(), c.oncallPreview(), c.oncallCalendar(), c.oncallHours(),
+		c.oncallValidate(), c.oncallPreview(), c.oncallCalendar(), c.oncallHours(), c.oncallDue(),
 		c.oncallOverride(), c.oncallSwap(), c.oncallOverrides(),
 	)
 	return cmd

@@ -27,18 +27,8 @@ const coversSince = 62 * 24 * time.Hour
 // roster is who is on call by the file and, when a database can be asked, by the
 // overrides that people made. What was not asked is said.
 func (c *cli) roster(ctx context.Context, f *config.File) oncall.Roster {
-	dsn := f.Database.URL.Reveal()
-	if dsn == "" {
-		found, running, err := postgres.Attach(filepath.Join(f.DataDir, "postgres")) //nolint:contextcheck // it looks at files and has a deadline of its own
-		if err != nil || !running {
-			return f.Roster() // a data_dir without a running daemon: overrides are told by the daemon only
-		}
-		dsn = found
-	}
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-	defer cancel()
 	var covers []oncall.Cover
-	err := useDatabase(ctx, dsn, slog.New(slog.DiscardHandler), func(db *postgres.DB) (err error) {
+	_, err := c.peek(ctx, f, func(ctx context.Context, db *postgres.DB) (err error) {
 		covers, err = postgres.Covers{DB: db}.List(ctx, time.Now().Add(-coversSince).UTC())
 		return err
 	})
@@ -46,6 +36,23 @@ func (c *cli) roster(ctx context.Context, f *config.File) oncall.Roster {
 		fmt.Fprintln(c.errOut, "warning: the database does not answer, so overrides that people made are not counted:", err)
 	}
 	return f.Roster().With(covers)
+}
+
+// peek asks the database when one answers, and starts none for it; asked is false
+// for a data_dir without a running daemon.
+func (c *cli) peek(ctx context.Context, f *config.File, use func(context.Context, *postgres.DB) error) (asked bool, err error) {
+	dsn := f.Database.URL.Reveal()
+	if dsn == "" {
+		found, running, err := postgres.Attach(filepath.Join(f.DataDir, "postgres")) //nolint:contextcheck // it looks at files and has a deadline of its own
+		if err != nil || !running {
+			return false, nil //nolint:nilerr // what is not there cannot be asked
+		}
+		dsn = found
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	err = useDatabase(ctx, dsn, slog.New(slog.DiscardHandler), func(db *postgres.DB) error { return use(ctx, db) })
+	return err == nil, err
 }
 
 func (c *cli) oncallOverride() *cobra.Command {

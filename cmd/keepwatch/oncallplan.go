@@ -1,20 +1,17 @@
 package main
 
 import (
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"keepwatch/config"
 	"keepwatch/oncall"
-	"keepwatch/oncall/calendar"
 )
 
 // maxDays bounds how far ahead the plan is looked at: ten years.
@@ -221,40 +218,6 @@ func orNobody(person string) string {
 	return person
 }
 
-func (c *cli) oncallCalendar() *cobra.Command {
-	var rotation, person string
-	var days int
-	cmd := &cobra.Command{
-		Use: "calendar [--rotation R] [--person P]", Short: "Write shifts as an iCalendar file", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			f, err := c.loadRotations(cmd, "text")
-			if err != nil {
-				return err
-			}
-			if err := checkDays(days); err != nil {
-				return err
-			}
-			names, err := chosen(f, rotation)
-			if err != nil {
-				return err
-			}
-			if _, ok := f.People[person]; person != "" && !ok {
-				return fmt.Errorf("no person %q in the file", person)
-			}
-			now := time.Now().UTC()
-			feed := calendar.Feed{
-				Roster: c.roster(cmd.Context(), f), Rotations: names, Person: person,
-				From: now.AddDate(0, 0, -7), To: now.AddDate(0, 0, days), Now: now,
-			}
-			return feed.Write(c.out)
-		},
-	}
-	addDays(cmd, &days, 90)
-	cmd.Flags().StringVar(&rotation, "rotation", "", "name of the rotation (default: all)")
-	cmd.Flags().StringVar(&person, "person", "", "only this person's shifts")
-	return cmd
-}
-
 // chosen returns the rotation of that name, or all.
 func chosen(f *config.File, rotation string) ([]string, error) {
 	names := rotationNames(f.Roster())
@@ -265,66 +228,4 @@ func chosen(f *config.File, rotation string) ([]string, error) {
 		return nil, fmt.Errorf("no rotation %q: the file has %v", rotation, names)
 	}
 	return []string{rotation}, nil
-}
-
-func (c *cli) oncallHours() *cobra.Command {
-	var month, rotation, holidays, format string
-	cmd := &cobra.Command{
-		Use: "hours --month 2026-10", Short: "Add up who was on call: hours, nights, weekends, holidays", Args: cobra.NoArgs,
-		Long: `Add up who was on call in a month, as file and overrides say: hours, nights (22:00 to 06:00),
-weekends and holidays, each in the person's own zone. A Sunday's night counts as both.`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if format != "text" && format != "csv" {
-				return usageError{fmt.Errorf("--format: %q is neither text nor csv", format)}
-			}
-			f, err := c.loadRotations(cmd, "text")
-			if err != nil {
-				return err
-			}
-			names, err := chosen(f, rotation)
-			if err != nil {
-				return err
-			}
-			if _, ok := f.Holidays[holidays]; holidays != "" && !ok {
-				return fmt.Errorf("no calendar %q in the block holidays", holidays)
-			}
-			first, err := time.Parse("2006-01", month)
-			if err != nil {
-				return usageError{fmt.Errorf("--month: %q is no month (write it like 2026-10)", month)}
-			}
-			zone := f.Rotations[names[0]].TimeZone
-			from := oncall.LocalTime{Date: oncall.Date{Year: first.Year(), Month: first.Month(), Day: 1}}.In(zone)
-			next := first.AddDate(0, 1, 0)
-			to := oncall.LocalTime{Date: oncall.Date{Year: next.Year(), Month: next.Month(), Day: 1}}.In(zone)
-			loads := c.roster(cmd.Context(), f).Loads(names, from, to, f.Holidays[holidays])
-			return c.printLoads(loads, format)
-		},
-	}
-	cmd.Flags().StringVar(&month, "month", time.Now().UTC().Format("2006-01"), "the month, in the zone of the first rotation")
-	cmd.Flags().StringVar(&rotation, "rotation", "", "name of the rotation (default: all)")
-	cmd.Flags().StringVar(&holidays, "holidays", "", "name of the calendar whose dates count as holidays")
-	cmd.Flags().StringVar(&format, "format", "text", "text or csv")
-	return cmd
-}
-
-func (c *cli) printLoads(loads []oncall.Load, format string) error {
-	hours := func(d time.Duration) string { return strconv.FormatFloat(d.Hours(), 'f', 2, 64) }
-	if format == "csv" {
-		w := csv.NewWriter(c.out)
-		if err := w.Write([]string{"person", "shifts", "hours", "night_hours", "weekend_hours", "holiday_hours"}); err != nil {
-			return err
-		}
-		for _, l := range loads {
-			if err := w.Write([]string{l.Person, strconv.Itoa(l.Shifts), hours(l.Total), hours(l.Night), hours(l.Weekend), hours(l.Holiday)}); err != nil {
-				return err
-			}
-		}
-		w.Flush()
-		return w.Error()
-	}
-	c.printf("%-12s %6s %9s %9s %9s %9s\n", "person", "shifts", "hours", "night", "weekend", "holiday")
-	for _, l := range loads {
-		c.printf("%-12s %6d %9s %9s %9s %9s\n", l.Person, l.Shifts, hours(l.Total), hours(l.Night), hours(l.Weekend), hours(l.Holiday))
-	}
-	return nil
 }

@@ -20,3 +20,6 @@ CREATE TABLE notice (
 	detail  text NOT NULL
 );
 CREATE INDEX notice_at ON notice (at);
+
+-- Who was woken in a month, for those who pay for it.
+CREATE INDEX outbox_rang ON outbox (accepted_at) WHERE action = 'trigger' AND accepted_at IS NOT NULL;
