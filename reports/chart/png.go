@@ -63,7 +63,7 @@ func (d Drawing) PNG(w io.Writer) error {
 			return fmt.Errorf("draw: %w", err)
 		}
 	}
-	enc := png.Encoder{CompressionLevel: png.BestCompression}
+	enc := png.Encoder{CompressionLevel: png.DefaultCompression}
 	if err := enc.Encode(w, img); err != nil {
 		return fmt.Errorf("encode png: %w", err)
 	}

@@ -250,7 +250,7 @@ func (p *page) table(t sheet.Table) {
 	for _, row := range t.Rows {
 		words := []string{row[0]}
 		for i, cell := range row[1:] {
-			words = append(words, t.Head[i+1]+" "+cell)
+			words = append(words, strings.TrimSpace(t.Head[i+1]+" "+cell))
 		}
 		p.line("", words...)
 	}

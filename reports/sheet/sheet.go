@@ -134,6 +134,7 @@ func Of(r reports.Report) (Sheet, error) {
 		return Sheet{}, fmt.Errorf("zone of the report: %w", err)
 	}
 	w := writer{r: r, zone: zone}
+	w.days = w.ticks(r.To.Sub(r.From))
 	s := Sheet{
 		Title: title(r), Zone: r.Zone, Hours: hours(r.To.Sub(r.From)) + " h",
 		Span:     r.From.In(zone).Format(dayMinute) + " – " + r.To.In(zone).Format(dayMinute),
@@ -203,6 +204,7 @@ func revision(r reports.Report) string {
 type writer struct {
 	r    reports.Report
 	zone *time.Location
+	days []chart.Tick // of every strip
 }
 
 // at prints an instant with its seconds, short without day of the month.

@@ -67,7 +67,7 @@ func (w writer) strip(s *reports.ServiceReport) chart.Strip {
 	}
 	strip.Desc = fmt.Sprintf("Of %d stretches of one %s %d had downtime, %d unknown time only, %d were excluded, %d were good.",
 		n, word, counts[chart.Bad], counts[chart.Unknown], counts[chart.Excluded], counts[chart.Good])
-	strip.Ticks = w.ticks(length)
+	strip.Ticks = w.days
 	return strip
 }
 

@@ -107,6 +107,9 @@ func counted(n int64, one string) string {
 // without those that turn the direction of writing: a terminal obeys the first,
 // and the second let a name look like another.
 func Clean(s string) string {
+	if tidy(s) {
+		return s
+	}
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	s = strings.Map(func(r rune) rune {
 		switch {
@@ -118,6 +121,18 @@ func Clean(s string) string {
 		return r
 	}, s)
 	return strings.Join(strings.Fields(s), " ")
+}
+
+// tidy reports that there is nothing to do, as with nearly every text.
+func tidy(s string) bool {
+	space := true
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' || s[i] == ' ' && space {
+			return false
+		}
+		space = s[i] == ' '
+	}
+	return s == "" || !space
 }
 
 func cleaned(list []string) string {
@@ -142,6 +157,8 @@ func Columns(s string) int {
 
 func runeColumns(r rune) int {
 	switch {
+	case r < 0x300: // before the first mark that combines nothing is wide
+		return 1
 	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
 		return 0
 	case r >= 0x1F300 && r <= 0x1FAFF:
