@@ -31,9 +31,9 @@ const (
 	// replayMax is how far back folding begins when old results are replayed after a
 	// start; days before are folded anew.
 	replayMax = 2 * day
-	marksMax   = 2000
-	commitMax  = 5 * time.Second
-	closeMax   = 3 * time.Second
+	marksMax  = 2000
+	commitMax = 5 * time.Second
+	closeMax  = 3 * time.Second
 )
 
 // Keeper is a [probe.Store] that keeps the ledger beside the results: it stores them
@@ -67,10 +67,10 @@ type Keeper struct {
 
 // State is what health and metrics show.
 type State struct {
-	Folding bool // this process folds
-	Checks  int  // being folded here
-	Opening int  // checks that are not yet
-	Marks   int  // stretches that wait to be folded anew; at most 2,000 are counted
+	Folding bool  // this process folds
+	Checks  int   // being folded here
+	Opening int   // checks that are not yet
+	Marks   int   // stretches that wait to be folded anew; at most 2,000 are counted
 	Late    int64 // results refused because they came too late
 	Faults  int64 // commits that had to be made without the ledger
 	LastErr string

@@ -2,12 +2,10 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"keepwatch/probe"
 )
@@ -15,18 +13,18 @@ import (
 // daysAhead is how many days have their partition before they begin.
 const daysAhead = 7
 
+// monthsAhead is how many months of spans have their partition before they begin.
+const monthsAhead = 2
+
 // maintainLock is the advisory lock of MaintainPartitions.
 const maintainLock = 0x6b77_0002
 
 const sqlTryMaintain = `SELECT pg_try_advisory_xact_lock(@key)`
 
-const sqlDropDays = `SELECT ledger_drop_before(@cutoff::timestamptz)`
-
-const sqlDropErrors = `DELETE FROM probe_error WHERE hour < @cutoff`
-
-// MaintainPartitions makes the partitions of today (UTC) and the next 7 days
-// and drops those that ended keepDays or more before the beginning of today,
-// with their error texts; keepDays 0 or less keeps everything. When another
+// MaintainPartitions makes the partitions of today (UTC) and the next 7 days, and
+// those of spans for this month and the next two. Days of results that ended keepDays or
+// more before the beginning of today are archived in blocks without loss, and their
+// partitions dropped; keepDays 0 or less keeps everything. When another
 // process is at it, nothing is done. A drop that would have to wait for long
 // readers is left for the next time.
 func (r *Results) MaintainPartitions(ctx context.Context, now time.Time, keepDays int) (created, dropped int, err error) {
@@ -46,6 +44,13 @@ func (r *Results) MaintainPartitions(ctx context.Context, now time.Time, keepDay
 				created++
 			}
 		}
+		for i := range monthsAhead + 1 {
+			var made bool
+			args := pgx.NamedArgs{"month": monthOf(today).AddDate(0, i, 0)}
+			if err := tx.QueryRow(ctx, sqlMakeSpanMonth, args).Scan(&made); err != nil {
+				return err
+			}
+		}
 		return nil
 	})
 	if err != nil {
@@ -54,31 +59,11 @@ func (r *Results) MaintainPartitions(ctx context.Context, now time.Time, keepDay
 	if keepDays <= 0 {
 		return created, 0, nil
 	}
-	dropped, err = r.dropBefore(ctx, today.AddDate(0, 0, -keepDays))
+	dropped, err = r.dropBefore(ctx, now.UTC(), today.AddDate(0, 0, -keepDays))
 	if err != nil {
-		return created, 0, fmt.Errorf("drop partitions: %w", err)
+		return created, dropped, translate(fmt.Errorf("archive and drop partitions: %w", err))
 	}
 	return created, dropped, nil
-}
-
-func (r *Results) dropBefore(ctx context.Context, cutoff time.Time) (int, error) {
-	dropped := 0
-	err := r.DB.tx(ctx, func(tx pgx.Tx) error {
-		var mine bool
-		if err := tx.QueryRow(ctx, sqlTryMaintain, pgx.NamedArgs{"key": maintainLock}).Scan(&mine); err != nil || !mine {
-			return err
-		}
-		if err := tx.QueryRow(ctx, sqlDropDays, pgx.NamedArgs{"cutoff": cutoff}).Scan(&dropped); err != nil {
-			return err
-		}
-		_, err := tx.Exec(ctx, sqlDropErrors, pgx.NamedArgs{"cutoff": cutoff})
-		return err
-	})
-	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == "55P03" {
-		r.DB.log.Warn("old results are being read; they are dropped next time", "err", err)
-		return 0, nil
-	}
-	return dropped, err
 }
 
 // stored is a row of the ledger with its names and its explanation.

@@ -252,3 +252,126 @@ func TestVerifySeesEveryChange(t *testing.T) {
 		}
 	})
 }
+
+// packed reads all results of a check as they are archived, by location and slot.
+func packed(t *testing.T, dsn, sql string) []string {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	rows, err := conn.Query(t.Context(), sql)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// unpacked reads the same from blocks.
+func unpacked(t *testing.T, dsn string) []string {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	rows, err := conn.Query(t.Context(), `SELECT check_id, loc, hour, body FROM probe_block ORDER BY check_id, loc, hour`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	var check int32
+	var loc int16
+	var hour time.Time
+	var body []byte
+	if _, err := pgx.ForEachRow(rows, []any{&check, &loc, &hour, &body}, func() error {
+		rs, err := ledger.UnpackBlock(hour, body)
+		for _, p := range rs {
+			out = append(out, fmt.Sprint(check, loc, p.Slot.Unix(), p.LatencyUS, p.Outcome, p.Attempts, p.Code, p.ErrID))
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+const rawResults = `SELECT concat_ws(' ', check_id, loc, extract(epoch FROM slot)::int8, latency_us, outcome, attempts, code, COALESCE(err_id, 0))
+	FROM probe_result ORDER BY check_id, loc, slot`
+
+// TestArchiveLosesNothing: after a partition is gone its blocks hold every result byte
+// for byte, a day is folded from them as from the results, and a result that comes
+// later still joins them.
+func TestArchiveLosesNothing(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.DSN(t)
+	synctest.Test(t, func(t *testing.T) {
+		db := pgtest.Open(t, dsn)
+		defer db.Close()
+		store, results, k := postgres.Reports{DB: db}, &postgres.Results{DB: db}, keeper(db, "a")
+		time.Sleep(22 * time.Hour)
+		from := time.Now().UTC().Truncate(day)
+		if err := results.SyncChecks(t.Context(), time.Now().UTC(), []probe.Check{watched("front", "west", "central", "east"), watched("photo", "west")}); err != nil {
+			t.Fatal(err)
+		}
+		rnd := rand.New(rand.NewPCG(3, 3))
+		work := func(n int, each time.Duration, results bool) {
+			for range n {
+				if results {
+					if err := k.Insert(t.Context(), some(rnd, 2*time.Minute)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := k.Tick(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(each)
+			}
+		}
+		work(100, 2*time.Minute, true) // past midnight
+		raw := packed(t, dsn, rawResults)
+		agree(t, store, from, from.Add(2*day))
+		time.Sleep(36 * day)
+		work(5, time.Minute, false)
+		_, dropped, err := results.MaintainPartitions(t.Context(), time.Now().UTC(), 35)
+		if err != nil || dropped != 2 {
+			t.Fatalf("dropped %d days, %v; want 2", dropped, err)
+		}
+		if diff := cmp.Diff(unpacked(t, dsn), raw); diff != "" {
+			t.Fatalf("archived (-got +want):\n%s", diff)
+		}
+		agree(t, store, from, from.Add(2*day))
+		v, err := store.Verify(t.Context(), []string{"front", "photo"}, from, from.Add(2*day))
+		if err != nil || v.Days != 4 || len(v.Differences) > 0 {
+			t.Fatalf("from blocks: %+v, %v", v, err)
+		}
+
+		// The daemon refuses what is too late, and counts it.
+		late := result("front", "west", from.Add(23*time.Hour+17*time.Minute+30*time.Second), func(p *probe.Result) { p.Look.Code = 299 })
+		if err := k.Insert(t.Context(), []probe.Result{late}); err != nil || k.State().Late != 1 {
+			t.Fatalf("too late: %v, %d refused; want 1", err, k.State().Late)
+		}
+		// An import may bring it; the day is folded anew from blocks and results together.
+		if err := results.Insert(t.Context(), []probe.Result{late}); err != nil {
+			t.Fatal(err)
+		}
+		agree(t, store, from, from.Add(2*day))
+		work(3, time.Second, false)
+		agree(t, store, from, from.Add(2*day))
+		if v, err = store.Verify(t.Context(), []string{"front"}, from, from.Add(day)); err != nil || v.Days != 1 || v.Waiting > 0 {
+			t.Fatalf("with a late result: %+v, %v", v, err)
+		}
+		if _, dropped, err = results.MaintainPartitions(t.Context(), time.Now().UTC(), 35); err != nil || dropped != 1 {
+			t.Fatalf("dropped %d days, %v; want 1", dropped, err)
+		}
+		agree(t, store, from, from.Add(2*day))
+		if n := len(unpacked(t, dsn)); n != len(raw) && n != len(raw)+1 {
+			t.Errorf("%d results archived, want %d or one more", n, len(raw))
+		}
+	})
+}

@@ -157,3 +157,23 @@ CREATE TABLE probe_archive (
 	bytes   int8        NOT NULL, -- of the blocks' bodies
 	at      timestamptz NOT NULL
 );
+
+-- ledger_drop_archived drops the partition of the UTC day that begins at day when it
+-- holds as many results as were archived. It returns how many it holds, or -1 when there
+-- is none, and gives up (55P03) rather than hold back the writers.
+CREATE FUNCTION ledger_drop_archived(day timestamptz, archived int8) RETURNS int8 LANGUAGE plpgsql AS $$
+DECLARE
+	part text := 'probe_result_' || to_char(day AT TIME ZONE 'UTC', 'YYYYMMDD');
+	n    int8;
+BEGIN
+	IF to_regclass(part) IS NULL THEN
+		RETURN -1;
+	END IF;
+	PERFORM set_config('lock_timeout', '2s', true);
+	EXECUTE format('LOCK TABLE %I IN SHARE MODE', part); -- nobody inserts any more
+	EXECUTE format('SELECT count(slot) FROM %I', part) INTO n;
+	IF n = archived THEN
+		EXECUTE format('DROP TABLE %I', part);
+	END IF;
+	RETURN n;
+END $$;
