@@ -15,7 +15,7 @@ import (
 )
 
 const sqlReportIncidents = `
-SELECT i.id, i.service, i.started_at, i.opened_at, i.acknowledged_at, i.resolved_at, i.ack_by, i.checks, i.summary
+SELECT i.id, i.service, i.started_at, i.opened_at, i.acknowledged_at, i.resolved_at, i.ack_by, i.checks, i.summary, i.alarm
 FROM incident i
 WHERE i.service = ANY(@services::text[])
 AND COALESCE(i.started_at, i.opened_at) < @to
@@ -59,8 +59,9 @@ func (s Reports) incidents(ctx context.Context, services []string, from, to time
 	var f reports.IncidentFact
 	var service string
 	var started, opened, acknowledged, resolved *time.Time
-	_, err = pgx.ForEachRow(rows, []any{&f.ID, &service, &started, &opened, &acknowledged, &resolved, &f.AckBy, &f.Checks, &f.Summary}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&f.ID, &service, &started, &opened, &acknowledged, &resolved, &f.AckBy, &f.Checks, &f.Summary, &f.Rule}, func() error {
 		next := f
+		next.Alarm = f.Rule != ""
 		next.Checks = append([]string(nil), f.Checks...)
 		next.Started, next.Opened = instant(started), instant(opened)
 		next.Acknowledged, next.Resolved = instant(acknowledged), instant(resolved)
@@ -256,9 +257,10 @@ func (s Reports) Finalise(ctx context.Context, week, zone string, revision int, 
 	return nil
 }
 
+// Each mark of results that came late, and of another configuration, takes a number.
 const sqlReportStamp = `
-SELECT count(*) || '.' || count(x.cancelled_at)
-FROM exclusion x`
+SELECT concat_ws('.', (SELECT count(*) FROM exclusion), (SELECT count(x.cancelled_at) FROM exclusion x),
+	(SELECT s.last_value FROM fold_mark_id_seq s))`
 
 // Stamp implements [reports.Archive].
 func (s Reports) Stamp(ctx context.Context) (string, error) {

@@ -221,24 +221,45 @@ func (r *ServiceReport) list(s Span, w Window, facts []IncidentFact, detected ma
 		if s.From.Before(w.From) {
 			o.ContinuesFrom = w.before()
 		}
-		for _, f := range facts {
-			if f.Alarm || !f.begun().Before(s.To) || (!f.Resolved.IsZero() && !f.Resolved.After(s.From)) {
-				continue
-			}
-			o.Incident, o.AckBy, o.AckS, o.Rule, o.Note = f.ID, f.AckBy, f.ackSeconds(), f.Rule, f.Note
-			if !f.Resolved.IsZero() {
-				o.ResolvedAt = new(f.Resolved)
-			}
+		if f := behind(s, facts); f != nil {
+			o.from(f)
 			if len(f.Paged) > 0 && !detected[f.ID] && !f.Paged[0].At.Before(s.From) && o.ContinuesFrom == "" {
 				detected[f.ID] = true
 				o.DetectS = new(ceilSeconds(f.Paged[0].At.Sub(s.From)))
 			}
-			break
 		}
 		r.Outages = append(r.Outages, o)
 	case Unknown:
 		r.Gaps = append(r.Gaps, Gap{From: c.From, To: c.To, Ms: c.Ms(), Cause: c.Cause})
 	case Good, Excluded:
+	}
+}
+
+// behind is the incident of a bad span: the one that its checks opened, else an
+// alarm about it. nil when there is none.
+func behind(s Span, facts []IncidentFact) *IncidentFact {
+	var alarm *IncidentFact
+	for i := range facts {
+		f := &facts[i]
+		switch {
+		case !f.begun().Before(s.To) || (!f.Resolved.IsZero() && !f.Resolved.After(s.From)):
+		case !f.Alarm:
+			return f
+		case alarm == nil:
+			alarm = f
+		}
+	}
+	return alarm
+}
+
+// from takes over what people did about an outage.
+func (o *Outage) from(f *IncidentFact) {
+	o.Incident, o.AckBy, o.AckS, o.Rule, o.Note = f.ID, f.AckBy, f.ackSeconds(), f.Rule, f.Note
+	if o.Rule == "" && len(f.Paged) > 0 {
+		o.Rule = "confirmed outage"
+	}
+	if !f.Resolved.IsZero() {
+		o.ResolvedAt = new(f.Resolved)
 	}
 }
 

@@ -80,7 +80,7 @@ type IncidentFact struct {
 	Checks                                  []string
 	Pages                                   int // trigger pages that a channel accepted in the window asked for
 	Summary                                 string
-	Rule                                    string     // the rule that paged, in words; "" when it is not known
+	Rule                                    string     // name of the alarm that paged; "" when checks did
 	Note                                    string     // what people wrote about it, one line
 	Paged                                   []PageFact // those pages, oldest first
 	// Alarm is set for an incident that no check's failure opened: a budget that

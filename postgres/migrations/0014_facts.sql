@@ -73,11 +73,13 @@ CREATE TRIGGER slo_week_frozen BEFORE UPDATE OR DELETE ON slo_week
 CREATE TRIGGER weekly_final_frozen BEFORE UPDATE OR DELETE ON weekly_final
 	FOR EACH ROW EXECUTE FUNCTION frozen_facts();
 
--- The facts of reports that were written before this table was there.
+-- The facts of reports that were written before this table was there. A zero
+-- character, which a cause may hold as JSON and no text may, is left out.
 INSERT INTO slo_week (zone, iso_year, iso_week, service, revision, target_ppm, good_ms, bad_ms, unk_ms, excl_ms,
 	facts_sha, engine, tzdata, frozen_at, why)
 SELECT w.zone, substr(w.week, 1, 4)::int2, substr(w.week, 7, 2)::int2, s ->> 'name', w.revision,
 	(s ->> 'objective_ppm')::int4, (s ->> 'good_ms')::int8, (s ->> 'bad_ms')::int8,
 	(s ->> 'unknown_ms')::int8, (s ->> 'excluded_ms')::int8, '', '', '', w.written_at, 'written before facts were kept apart'
-FROM weekly_report w, json_array_elements(w.body::json -> 'services') s -- not jsonb: it refuses a text with a zero in it
+FROM weekly_report w,
+	json_array_elements(regexp_replace(w.body, '(?<!\\)((?:\\\\)*)\\u0000', '\1', 'g')::json -> 'services') s
 ON CONFLICT DO NOTHING;
