@@ -19,9 +19,25 @@ func (f *File) ReportServices() []reports.Service {
 
 // reported is the service as reports know it.
 func (s Service) reported(ceiling time.Duration) reports.Service {
-	out := reports.Service{Name: s.Name, Objective: s.Objective, Critical: slices.Clone(s.Critical), Cap: ceiling}
+	out := reports.Service{Name: s.Name, Objective: s.Objective, Critical: slices.Clone(s.Critical), Cap: ceiling, DependsOn: slices.Clone(s.DependsOn)}
 	for _, g := range s.Redundant {
 		out.Redundant = append(out.Redundant, reports.Group{Need: g.Need, Of: slices.Clone(g.Of)})
+	}
+	return out
+}
+
+// MaintenanceWindows are the maintenance times of all services that begin in [from,
+// to), as reports know them.
+func (f *File) MaintenanceWindows(from, to time.Time) []reports.Exclusion {
+	var out []reports.Exclusion
+	for _, s := range f.Services {
+		for _, m := range s.Maintenance {
+			for _, w := range m.Stretches(from, to) {
+				if !w.From.Before(from) {
+					out = append(out, reports.Exclusion{Service: s.Name, Kind: reports.Planned, From: w.From, To: w.To, Reason: m.Reason})
+				}
+			}
+		}
 	}
 	return out
 }

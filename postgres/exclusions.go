@@ -148,6 +148,9 @@ func (s Exclusions) Cancel(ctx context.Context, id int64, by string, at time.Tim
 	return nil
 }
 
+// FileAuthor is the author of the windows that the configuration declares.
+const FileAuthor = "configuration"
+
 const sqlExclusionsOfFile = `
 INSERT INTO exclusion (service, kind, starts, ends, declared_at, author, reason, source)
 SELECT n.service, 'planned', n.starts, n.ends, @now::timestamptz, 'configuration', n.reason, 'file'

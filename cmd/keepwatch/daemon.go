@@ -230,7 +230,7 @@ func (d *daemon) tryLead(ctx context.Context) (alerting.Lease, bool, error) {
 func (d *daemon) lead(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, run := range []func(context.Context) error{
-		d.engine.Run, d.deliverer.Run, d.runPagerDuty, d.writer.Run, d.newrelic.Deliver, d.notices.Run,
+		d.engine.Run, d.deliverer.Run, d.runPagerDuty, d.runExclusions, d.writer.Run, d.newrelic.Deliver, d.notices.Run,
 	} {
 		g.Go(func() error { return run(ctx) })
 	}
