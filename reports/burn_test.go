@@ -28,12 +28,12 @@ func tape(at, until time.Time, slot time.Duration, what func(n int) Verdict) Tap
 }
 
 // firesAfter is how long after its beginning a failure makes a rule fire, looked at
-// every 15 s; 0 when it does not within limit.
-func firesAfter(r BurnRule, objective Percent, slot time.Duration, what func(n int) Verdict, limit time.Duration) (time.Duration, int64) {
+// every 15 s at 95 %; 0 when it does not within limit.
+func firesAfter(r BurnRule, slot time.Duration, what func(n int) Verdict, limit time.Duration) (time.Duration, int64) {
 	start := burnStart.Add(50 * time.Hour)
 	line := tape(start, start.Add(limit), slot, what)
 	for at := 15 * time.Second; at <= limit; at += 15 * time.Second {
-		b := line.Burn(r, objective, slot, start.Add(at))
+		b := line.Burn(r, 950_000, slot, start.Add(at))
 		if b.Fires {
 			return at, b.BadMs
 		}
@@ -72,12 +72,12 @@ func TestBurnTable(t *testing.T) {
 				t.Fatalf("got rule %s, want %s", rules[i].Name, tt.rule)
 			}
 			if tt.full > 0 {
-				after, bad := firesAfter(rules[i], 950_000, 30*time.Second, always, 30*time.Minute)
+				after, bad := firesAfter(rules[i], 30*time.Second, always, 30*time.Minute)
 				if after != tt.full || bad != tt.badMs || share(bad, 30_240_000) != tt.budget {
 					t.Errorf("total outage: fires after %s with %d ms (%s), want %s with %d (%s)", after, bad, share(bad, 30_240_000), tt.full, tt.badMs, tt.budget)
 				}
 			}
-			if after, _ := firesAfter(rules[i], 950_000, 30*time.Second, everyOther, 4*time.Hour); after != tt.half {
+			if after, _ := firesAfter(rules[i], 30*time.Second, everyOther, 4*time.Hour); after != tt.half {
 				t.Errorf("half an outage: fires after %s, want %s", after, tt.half)
 			}
 		})
@@ -89,7 +89,7 @@ func TestBurnTable(t *testing.T) {
 func TestBurnGoals(t *testing.T) {
 	t.Parallel()
 	for _, slot := range []time.Duration{10 * time.Second, 30 * time.Second, time.Minute} {
-		after, bad := firesAfter(DefaultBurn(950_000)[0], 950_000, slot, always, time.Hour)
+		after, bad := firesAfter(DefaultBurn(950_000)[0], slot, always, time.Hour)
 		if after == 0 || after > 5*time.Minute || bad*100 > 30_240_000 {
 			t.Errorf("slots of %s: a total outage pages after %s and %d ms, want 5m and 1 %% at most", slot, after, bad)
 		}
@@ -185,7 +185,7 @@ func TestUnknownLeavesTheRatio(t *testing.T) {
 func TestShortWindowOfThreeSlots(t *testing.T) {
 	t.Parallel()
 	slot := 5 * time.Minute
-	after, _ := firesAfter(DefaultBurn(950_000)[0], 950_000, slot, always, time.Hour)
+	after, _ := firesAfter(DefaultBurn(950_000)[0], slot, always, time.Hour)
 	if want := 13*time.Minute + 30*time.Second; after != want {
 		t.Errorf("got %s, want %s: 90 %% of three slots", after, want)
 	}

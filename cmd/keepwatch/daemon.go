@@ -68,6 +68,7 @@ type daemon struct {
 	notices   *notices
 	silences  *silences
 	auditor   *auditor
+	burns     *burns
 
 	site   *site.Site
 	siteLn net.Listener
@@ -185,6 +186,7 @@ func (d *daemon) makeWatch(ctx context.Context) (err error) {
 	d.runner = &probe.Runner{Sink: d.metrics.Sink(d.recent), Log: d.log}
 	d.engine.Again = d.runner.LookAgain
 	store := postgres.Reports{DB: db}
+	d.burns = &burns{store: store, first: postgres.Burns{DB: db}.First, engine: d.engine, file: d.present.Load, log: d.log}
 	d.auditor = &auditor{leads: d.leader.Leads, problems: d.audited, deadman: d.deadman, log: d.log}
 	d.figures = &figures{store: store, settings: d.reportSettings, tell: d.metrics.SLO, log: d.log}
 	d.writer = &reports.Writer{Store: store, Settings: d.reportSettings, Senders: d.senders(), Log: d.log}
@@ -230,6 +232,7 @@ func (d *daemon) tryLead(ctx context.Context) (alerting.Lease, bool, error) {
 func (d *daemon) lead(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, run := range []func(context.Context) error{
+		d.burns.Run,
 		d.engine.Run, d.deliverer.Run, d.runPagerDuty, d.runExclusions, d.writer.Run, d.newrelic.Deliver, d.notices.Run,
 	} {
 		g.Go(func() error { return run(ctx) })
