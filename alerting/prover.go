@@ -391,7 +391,7 @@ func evidenceText(p Page, e Evidence) string {
 		text += ": the incident has been closed there"
 	case Elsewhere:
 		text += " accepted the page" + to(p) + " but rings " + p.Ringing
-	case NoIncident, Unassigned, Suppressed, Unreadable, "":
+	case NoIncident, Unassigned, Suppressed, Mute, Unreadable, "":
 		text += " accepted the page" + to(p) + " but wakes nobody: " + e.Proof.why()
 	}
 	if !e.Since.IsZero() {

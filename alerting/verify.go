@@ -20,6 +20,7 @@ const (
 	NoIncident Proof = "no incident"  // accepted, but no incident came of it
 	Unassigned Proof = "unassigned"   // open there, and nobody is rung
 	Suppressed Proof = "suppressed"   // taken there as an alert that rings nobody
+	Mute       Proof = "unreachable"  // assigned there to somebody whom the channel cannot reach
 	Elsewhere  Proof = "elsewhere"    // somebody is rung, but not the one who is owed the page
 	Unreadable Proof = "unreadable"   // the channel could not be asked; that is no failure of the page
 )
@@ -27,7 +28,7 @@ const (
 // Silent reports whether the page, although accepted, wakes nobody whom it shall wake.
 func (p Proof) Silent() bool {
 	switch p {
-	case NoIncident, Unassigned, Suppressed, Elsewhere:
+	case NoIncident, Unassigned, Suppressed, Mute, Elsewhere:
 		return true
 	case "", Ringing, Answered, Closed, Unreadable:
 	}
@@ -114,7 +115,7 @@ func (p Page) rings(in Incident, clock func(time.Time) string) string {
 		return "accepted but not paging: " + since("ringing "+p.Ringing+" instead")
 	case Unreadable:
 		return "accepted; whether it rings could not be read"
-	case NoIncident, Unassigned, Suppressed:
+	case NoIncident, Unassigned, Suppressed, Mute:
 	}
 	return "accepted but not paging: " + p.Proof.why()
 }
@@ -128,6 +129,8 @@ func (p Proof) why() string {
 		return "the incident is assigned to nobody"
 	case Suppressed:
 		return "the alert is suppressed"
+	case Mute:
+		return "it cannot reach who is assigned"
 	case Elsewhere:
 		return "somebody else is rung"
 	case "", Ringing, Answered, Closed, Unreadable:

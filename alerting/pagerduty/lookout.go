@@ -139,29 +139,60 @@ func (l *Lookout) suppressed(ctx context.Context, incident, key string) (bool, e
 	return ours > 0 && ours == quiet, nil
 }
 
-// right judges whether the right person is rung. Somebody whom a person of
-// PagerDuty's put there, and whoever was notified before, is right too.
+// right judges whether the right person is rung, and can be. Somebody whom a
+// person of PagerDuty's put there, and whoever was notified before, is right too.
 func (l *Lookout) right(ctx context.Context, inc pd.Incident, want string) (alerting.Evidence, error) {
 	e := standing(inc)
-	if want == "" || assignedTo(inc, want) {
-		return e, nil
-	}
 	entries, err := l.Client.records(ctx, inc.ID)
 	if err != nil {
 		return alerting.Evidence{}, err
 	}
+	notified := func(user string) (pd.LogEntry, bool) {
+		i := slices.IndexFunc(entries, func(r pd.LogEntry) bool {
+			return strings.HasPrefix(r.Type, "notify_log_entry") && r.User.ID == user
+		})
+		if i < 0 {
+			return pd.LogEntry{}, false
+		}
+		return entries[i], true
+	}
+	if want == "" || assignedTo(inc, want) {
+		for _, a := range inc.Assignments {
+			if _, ok := notified(a.Assignee.ID); ok {
+				return e, nil
+			}
+		}
+		return l.reachable(ctx, inc, e)
+	}
+	if r, ok := notified(want); ok {
+		e.Detail = fmt.Sprintf("%s was notified at %s", nameOf(r.User), instant(r.CreatedAt).Format("15:04:05"))
+		return e, nil
+	}
 	for _, r := range entries {
-		switch {
-		case strings.HasPrefix(r.Type, "notify_log_entry") && r.User.ID == want:
-			e.Detail = fmt.Sprintf("%s was notified at %s", nameOf(r.User), instant(r.CreatedAt).Format("15:04:05"))
-			return e, nil
-		case strings.HasPrefix(r.Type, "assign_log_entry") && strings.HasPrefix(r.Agent.Type, "user"):
+		if strings.HasPrefix(r.Type, "assign_log_entry") && strings.HasPrefix(r.Agent.Type, "user") {
 			e.Detail = "reassigned there by " + nameOf(pd.APIObject(r.Agent))
 			return e, nil
 		}
 	}
 	e.Proof = alerting.Elsewhere
 	e.Detail = "PagerDuty's escalation policy says otherwise than the roster"
+	return e, nil
+}
+
+// reachable looks whether PagerDuty has a way to reach anybody who is assigned and
+// was not notified yet.
+func (l *Lookout) reachable(ctx context.Context, inc pd.Incident, e alerting.Evidence) (alerting.Evidence, error) {
+	for _, a := range inc.Assignments {
+		methods, err := l.Client.contactMethods(ctx, a.Assignee.ID)
+		if err != nil {
+			return alerting.Evidence{}, err
+		}
+		if len(methods) > 0 {
+			e.Detail = "PagerDuty has logged no notification yet: the notification rules there may begin later"
+			return e, nil
+		}
+	}
+	e.Proof, e.Detail = alerting.Mute, e.Who+" has no contact method at PagerDuty"
 	return e, nil
 }
 
