@@ -18,6 +18,7 @@ import (
 	"keepwatch/postgres"
 	"keepwatch/probe"
 	"keepwatch/reports"
+	"keepwatch/reports/courier"
 	"keepwatch/site"
 	"keepwatch/spool"
 	"keepwatch/telemetry"
@@ -61,6 +62,7 @@ type daemon struct {
 	recorder  *probe.Recorder
 	runner    *probe.Runner
 	writer    *reports.Writer
+	courier   *courier.Courier
 	figures   *figures
 	backlog   *backlog
 	covers    *covers
@@ -190,6 +192,7 @@ func (d *daemon) makeWatch(ctx context.Context) (err error) {
 	d.auditor = &auditor{leads: d.leader.Leads, problems: d.audited, deadman: d.deadman, log: d.log}
 	d.figures = &figures{store: store, settings: d.reportSettings, tell: d.metrics.SLO, log: d.log}
 	d.writer = &reports.Writer{Store: store, Settings: d.reportSettings, Senders: d.senders(), Log: d.log}
+	d.courier = d.makeCourier()
 	if d.console != nil {
 		d.console.Metrics, d.console.Probe = d.metrics.Handler(), d.metrics.Probe()
 		d.console.Around = d.newrelic.Middleware
@@ -233,7 +236,7 @@ func (d *daemon) lead(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, run := range []func(context.Context) error{
 		d.burns.Run,
-		d.engine.Run, d.deliverer.Run, d.runPagerDuty, d.runExclusions, d.writer.Run, d.newrelic.Deliver, d.notices.Run,
+		d.engine.Run, d.deliverer.Run, d.runPagerDuty, d.runExclusions, d.writer.Run, d.courier.Run, d.newrelic.Deliver, d.notices.Run,
 	} {
 		g.Go(func() error { return run(ctx) })
 	}

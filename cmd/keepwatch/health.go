@@ -32,6 +32,7 @@ func (d *daemon) Health(context.Context) []web.Line {
 			Text: fmt.Sprintf("the reload at %s was refused, the old configuration stays in force: %s", st.at.UTC().Format(time.RFC3339), firstLine(st.err)),
 		})
 	}
+	lines = append(lines, d.reportLines()...)
 	if text := d.auditor.trouble(); text != "" {
 		lines = append(lines, web.Line{Name: "dead-man's switch", Level: web.Amber, Text: text})
 	}

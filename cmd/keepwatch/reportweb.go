@@ -23,17 +23,7 @@ func (d *daemon) SavedReports(ctx context.Context) ([]reports.Saved, error) {
 
 // LoadReport implements web.ReportSource.
 func (d *daemon) LoadReport(ctx context.Context, week, zone string, revision int) (reports.Report, error) {
-	store, s := postgres.Reports{DB: d.database.db}, d.reportSettings()
-	var r reports.Report
-	var err error
-	if week != "" && (revision > 0 || zone != "" && zone != s.Zone.String()) {
-		if zone == "" {
-			zone = s.Zone.String()
-		}
-		r, err = store.Load(ctx, week, zone, revision)
-	} else {
-		r, err = weekReport(ctx, store, s, week, d.now())
-	}
+	r, err := d.loadReport(ctx, week, zone, revision)
 	switch {
 	case errors.Is(err, reports.ErrNotFound):
 		return r, errors.Join(web.ErrNotFound, err)
@@ -41,4 +31,24 @@ func (d *daemon) LoadReport(ctx context.Context, week, zone string, revision int
 		return r, errors.Join(web.ErrUnavailable, err)
 	}
 	return r, nil
+}
+
+func (d *daemon) loadReport(ctx context.Context, week, zone string, revision int) (reports.Report, error) {
+	f, store, now := d.present.Load(), postgres.Reports{DB: d.database.db}, d.now()
+	if zone != "" && week != "" {
+		return store.Load(ctx, week, zone, revision)
+	}
+	w := reports.WeekOf(now, f.Reports.TimeZone)
+	if week != "" {
+		var err error
+		if w, err = reports.ParseWeek(week, f.Reports.TimeZone); err != nil {
+			return reports.Report{}, err
+		}
+		r, err := writtenWeek(ctx, store, w, revision)
+		// A week that has not begun has no facts, not even unknown ones.
+		if !errors.Is(err, reports.ErrNotFound) || revision != 0 || w.From.After(now) {
+			return r, err
+		}
+	}
+	return reports.MakeWindow(ctx, store, w.Window(), wholeSettings(f, d.database.db), now)
 }
