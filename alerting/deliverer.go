@@ -20,6 +20,7 @@ const (
 	claimAtOnce = 16
 	perChannel  = 8 // attempts under way in one channel: a slow one holds up only itself
 	poll        = time.Second
+	shortly     = 100 * time.Millisecond
 	stopWithin  = 5 * time.Second
 	// PagerDuty takes about 120 events a minute per routing key (paging-spec 2.1): 100 and a burst of 20.
 	perMinute = 100
@@ -64,6 +65,8 @@ type Deliverer struct {
 	limits   map[pageRoute]*rate.Limiter
 	tickets  map[string]time.Time // pages that have a turn at an instant
 	troubles map[string]trouble   // by channel
+	crowded  time.Time            // until then pages wait for a slot that is soon free
+	slow     map[string]bool      // channels whose last attempt took more than a second
 	storeBad time.Time            // since when the Store does not answer; zero when it does
 	soonest  time.Time            // earliest Due that this process has set
 	stats    Stats
@@ -78,6 +81,7 @@ func (d *Deliverer) init() {
 		d.limits = map[pageRoute]*rate.Limiter{}
 		d.tickets = map[string]time.Time{}
 		d.troubles = map[string]trouble{}
+		d.slow = map[string]bool{}
 	})
 }
 
@@ -158,7 +162,7 @@ func (d *Deliverer) round(ctx, sending context.Context, under *sync.WaitGroup) t
 					d.deliver(sending, p, claimed)
 				})
 			default:
-				d.settle(sending, d.wait(p, time.Now().Add(2*time.Second+rand.N(2*time.Second))))
+				d.settle(sending, d.wait(p, d.aside(p.Channel)))
 			}
 		}
 		if len(pages) < claimAtOnce {
@@ -167,10 +171,16 @@ func (d *Deliverer) round(ctx, sending context.Context, under *sync.WaitGroup) t
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	wait := poll
-	if until := time.Until(d.soonest); !d.soonest.IsZero() && until < wait {
-		wait = max(until, time.Millisecond)
-		d.soonest = time.Time{}
+	wait, now := poll, time.Now()
+	switch until := d.soonest.Sub(now); {
+	case d.soonest.IsZero():
+	case until <= 0:
+		d.soonest = time.Time{} // it was due in this round
+	default:
+		wait = min(wait, until)
+	}
+	if now.Before(d.crowded) {
+		wait = min(wait, shortly/2)
 	}
 	return wait
 }
@@ -182,6 +192,19 @@ func (d *Deliverer) lane(channel string) chan struct{} {
 		d.lanes[channel] = make(chan struct{}, perChannel)
 	}
 	return d.lanes[channel]
+}
+
+// aside is until when a page waits for a slot of its channel: not for long where slots are
+// soon free, or 500 mails of one moment would take a minute.
+func (d *Deliverer) aside(channel string) time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := time.Now()
+	if _, trouble := d.troubles[channel]; trouble || d.slow[channel] {
+		return now.Add(2*time.Second + rand.N(2*time.Second))
+	}
+	d.crowded = now.Add(2 * shortly)
+	return now.Add(shortly + rand.N(shortly))
 }
 
 // deliver makes at most one attempt for a claimed page and stores how it ended.
@@ -215,7 +238,9 @@ func (d *Deliverer) deliver(ctx context.Context, p Page, claimed time.Time) {
 		d.settle(ctx, d.wait(p, time.Now()))
 		return
 	}
+	began := time.Now()
 	got := d.send(ctx, p)
+	d.mark(p.Channel, time.Since(began))
 	failpoint.Hit(failpoint.AfterReply, string(p.Action))
 	d.watch(p, got)
 	d.settle(ctx, settlement(p, siblings, got, d.terms(p), time.Now()))
@@ -232,6 +257,13 @@ func (d *Deliverer) send(ctx context.Context, p Page) Receipt {
 	ctx, cancel := context.WithTimeout(ctx, sendWithin)
 	defer cancel()
 	return n.Send(ctx, p)
+}
+
+// mark notes how long a channel took.
+func (d *Deliverer) mark(channel string, took time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.slow[channel] = took > time.Second
 }
 
 // hold is how long a resolve of the page's channel waits after doubt.
@@ -281,6 +313,9 @@ func (d *Deliverer) wait(p Page, until time.Time) Settlement {
 func (d *Deliverer) ticket(p Page, now time.Time) time.Time {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if slices.Contains(d.NoEcho, p.Channel) {
+		return now // mail has no such limit, and 500 of them must still go out in time
+	}
 	if at, ok := d.tickets[p.ID]; ok {
 		if !at.After(now) {
 			delete(d.tickets, p.ID)

@@ -62,7 +62,7 @@ type checkRun struct {
 	rep      Report
 	episodes map[alertKey]*Episode
 	refused  map[string]bool   // hashes of bodies that were answered 400
-	tried    map[alertKey]bool // a trigger was sent, whatever it was answered
+	tried    map[alertKey]bool // a trigger was sent, whatever it was answered, or could not be
 	dropped  map[alertKey]string
 	last     int64
 }
@@ -122,6 +122,8 @@ func (v *checkRun) line(l Line) {
 	case kindEvent:
 		v.rep.Summary.Events++
 		v.event(l)
+	case kindUnreached:
+		v.tried[alertKey{l.RoutingKey, l.DedupKey}] = true
 	case kindREST:
 		v.warnings(l, l.Note)
 	case kindProcessed:

@@ -23,6 +23,7 @@ const (
 	kindWebhook   = "webhook"   // one attempt to deliver a webhook
 	kindFault     = "fault"     // faults were switched
 	kindNotify    = "notify"    // a person was rung
+	kindUnreached = "unreached" // a fault: an event never left its sender
 	kindREST      = "rest"      // a call of the REST API
 )
 

@@ -31,7 +31,7 @@ func (s *Server) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	if err := s.unreached(req); err != nil {
+	if err := s.unreached(req, body); err != nil {
 		return nil, err
 	}
 	if trace := httptrace.ContextClientTrace(req.Context()); trace != nil && trace.WroteRequest != nil {
@@ -53,11 +53,12 @@ func (s *Server) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // unreached is the error of a request that never leaves.
-func (s *Server) unreached(req *http.Request) error {
+func (s *Server) unreached(req *http.Request, body []byte) error {
 	s.mu.Lock()
 	why := s.faults.pickUnreached(req.URL.Path != eventsPath)
 	if why != "" {
-		s.journal.add(Line{At: time.Now().UTC(), Kind: kindFault, Note: "not reached: " + why})
+		e, _ := decode(body)
+		s.journal.add(Line{At: time.Now().UTC(), Kind: kindUnreached, Action: e.Action, RoutingKey: e.RoutingKey, DedupKey: e.DedupKey, Note: why})
 	}
 	s.mu.Unlock()
 	switch why {

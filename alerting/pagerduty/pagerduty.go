@@ -96,7 +96,7 @@ func (n *Notifier) Send(ctx context.Context, p alerting.Page) alerting.Receipt {
 	ctx, cancel := context.WithTimeout(ctx, attemptWithin)
 	defer cancel()
 	got := n.attempt(ctx, event(p, key.Reveal(), time.Now()))
-	if got.Class == alerting.Refused {
+	if got.Class == alerting.Refused && p.Action == alerting.Trigger { // the others are minimal already
 		first := got.Detail
 		got = n.attempt(ctx, minimal(p, key.Reveal()))
 		switch got.Class {

@@ -1,0 +1,267 @@
+// Package main runs the fault suite: `go run ./faults` puts the pager through fourteen
+// kinds of harm, has every page judged by one checker, and writes what it found, with
+// date and seed, to docs/faults.md. The harm itself is in this folder's tests, and for
+// some rows in those of other packages.
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"os/signal"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// options are what the command line says.
+type options struct {
+	seed    uint64
+	rows    string
+	out     string
+	figures bool
+}
+
+func main() {
+	var o options
+	flag.Uint64Var(&o.seed, "seed", 0, "replay the run with this seed; 0 takes a new one")
+	flag.StringVar(&o.rows, "row", "", "run only these rows, separated by commas (then no page is written)")
+	flag.StringVar(&o.out, "out", "docs/faults.md", "page to write")
+	flag.BoolVar(&o.figures, "figures", false, "run only the figures (then no page is written)")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if o.seed == 0 {
+		o.seed = rand.Uint64N(1 << 53)
+	}
+	if err := run(ctx, os.Stdout, o); err != nil {
+		fmt.Fprintln(os.Stderr, "faults:", err)
+		os.Exit(1)
+	}
+}
+
+// outcome is how a row ended.
+type outcome struct {
+	row    row
+	passed bool
+	took   time.Duration
+	counts map[string]string
+	order  []string // names of the counts, as printed
+	trail  string   // the tests' output, for a failure
+}
+
+func run(ctx context.Context, w io.Writer, o options) error {
+	before := load()
+	wanted := map[string]bool{}
+	for r := range strings.SplitSeq(o.rows, ",") {
+		wanted[strings.TrimSpace(r)] = r != ""
+	}
+	var done []outcome
+	failed := false
+	for _, r := range rows {
+		isFigure := r.Name[0] == 'F'
+		if o.rows != "" && !wanted[r.Name] || o.figures && !isFigure {
+			continue
+		}
+		fmt.Fprintf(w, "row %-3s %s\n", r.Name, r.Fault)
+		out, err := runRow(ctx, r, o.seed)
+		if err != nil {
+			return err
+		}
+		done = append(done, out)
+		fmt.Fprintf(w, "        %s in %s%s\n", verdict(out.passed), out.took.Round(time.Second), out.line())
+		if !out.passed {
+			failed = true
+			fmt.Fprintf(w, "%s\n        replay it: make faults SEED=%d ROW=%s\n", out.trail, o.seed, r.Name)
+		}
+	}
+	if len(done) == 0 {
+		return fmt.Errorf("no row is called %q", o.rows)
+	}
+	if o.rows == "" && !o.figures {
+		page := document(done, o.seed, before, load())
+		if err := os.WriteFile(o.out, page, 0o644); err != nil { //nolint:gosec // a page of documentation
+			return err
+		}
+		fmt.Fprintf(w, "written: %s\n", o.out)
+	}
+	if failed {
+		return errors.New("a row failed")
+	}
+	return nil
+}
+
+// runRow runs the tests of a row.
+func runRow(ctx context.Context, r row, seed uint64) (outcome, error) {
+	out := outcome{row: r, passed: true, counts: map[string]string{}}
+	began := time.Now()
+	for _, p := range r.Parts {
+		args := append([]string{"test", "-count=1", "-v", "-timeout", "40m", "-parallel", "9", "-tags", "failpoints", "-run", p.Run}, p.Pkg)
+		cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the table is ours
+		cmd.Env = append(os.Environ(), "KEEPWATCH_FAULTS=full", "KEEPWATCH_LONG=1",
+			"KEEPWATCH_FAULTS_SEED="+strconv.FormatUint(seed, 10), "KEEPWATCH_KILL_SEED="+strconv.FormatUint(seed, 10))
+		raw, err := cmd.CombinedOutput()
+		if ctx.Err() != nil {
+			return out, ctx.Err()
+		}
+		ran := out.read(raw)
+		if err != nil || ran == 0 {
+			out.passed = false
+			out.trail += string(raw)
+			if ran == 0 {
+				out.trail += fmt.Sprintf("no test of %s is called %s\n", p.Pkg, p.Run)
+			}
+		}
+	}
+	out.took = time.Since(began)
+	return out, nil
+}
+
+var (
+	figureLine = regexp.MustCompile(`figures:((?: \S+=\S+)+)`)
+	passLine   = regexp.MustCompile(`(?m)^(--- PASS|--- FAIL): `)
+)
+
+// read collects the figures of a test's output and returns how many tests ran.
+func (o *outcome) read(raw []byte) int {
+	in := bufio.NewScanner(bytes.NewReader(raw))
+	in.Buffer(nil, 4<<20)
+	for in.Scan() {
+		m := figureLine.FindStringSubmatch(in.Text())
+		if m == nil {
+			continue
+		}
+		for field := range strings.FieldsSeq(m[1]) {
+			name, value, _ := strings.Cut(field, "=")
+			o.add(name, value)
+		}
+	}
+	return len(passLine.FindAll(raw, -1))
+}
+
+// add sums counts of one name; of anything else the last word holds.
+func (o *outcome) add(name, value string) {
+	have, known := o.counts[name]
+	if !known {
+		o.order = append(o.order, name)
+	}
+	a, errA := strconv.Atoi(have)
+	b, errB := strconv.Atoi(value)
+	if known && errA == nil && errB == nil {
+		value = strconv.Itoa(a + b)
+	}
+	o.counts[name] = value
+}
+
+// line is what was counted, without what is nothing and not judged.
+func (o *outcome) line() string {
+	var b strings.Builder
+	for _, name := range o.order {
+		if o.counts[name] != "0" || slices.Contains([]string{"lost", "doubled", "left_open", "mismatches"}, name) {
+			fmt.Fprintf(&b, " %s=%s", name, o.counts[name])
+		}
+	}
+	return b.String()
+}
+
+func verdict(passed bool) string {
+	if passed {
+		return "passed"
+	}
+	return "FAILED"
+}
+
+// load is the load of the machine, which has its part in every figure.
+func load() string {
+	raw, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	one, _, _ := strings.Cut(string(raw), " ")
+	return one
+}
+
+// document is the page.
+func document(done []outcome, seed uint64, before, after string) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, page, time.Now().UTC().Format("2006-01-02 15:04 UTC"), seed, runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version(), before, after)
+	b.WriteString("| row | fault | incidents | kills | other blows | lost | doubled | left open | more | result |\n|---|---|---:|---:|---|---:|---:|---:|---|---|\n")
+	for _, o := range done {
+		if o.row.Name[0] == 'F' {
+			continue
+		}
+		c := func(name string) string {
+			if v, ok := o.counts[name]; ok {
+				return v
+			}
+			return "–"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s, %s |\n", o.row.Name, o.row.Fault, c("incidents"), c("kills"), o.blows(),
+			c("lost"), c("doubled"), c("left_open"), o.more(), verdict(o.passed), o.took.Round(time.Second))
+	}
+	b.WriteString("\n" + figuresHead)
+	for _, g := range goals {
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", g.What, g.Goal, find(done, g))
+	}
+	b.WriteString("\n" + explanation)
+	for _, r := range rows {
+		fmt.Fprintf(&b, "- **%s** %s. %s", r.Name, r.Fault, r.How)
+		for _, p := range r.Parts {
+			fmt.Fprintf(&b, " `%s` in `%s`.", strings.Trim(strings.ReplaceAll(p.Run, "$", ""), "^"), strings.TrimPrefix(p.Pkg, "./"))
+		}
+		b.WriteString("\n")
+	}
+	return b.Bytes()
+}
+
+// blows lists what was done beside kills.
+func (o *outcome) blows() string {
+	var parts []string
+	for _, n := range []struct{ name, words string }{{"stops", "freezes"}, {"pg_crashes", "crashes of Postgres"}, {"late", "events processed late"}} {
+		if v := o.counts[n.name]; v != "" && v != "0" {
+			parts = append(parts, v+" "+n.words)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// more lists the counts that have no column.
+func (o *outcome) more() string {
+	columns := []string{"incidents", "kills", "stops", "pg_crashes", "late", "lost", "doubled", "left_open"}
+	var parts []string
+	for _, name := range o.order {
+		if !slices.Contains(columns, name) && o.counts[name] != "0" {
+			parts = append(parts, strings.ReplaceAll(name, "_", " ")+" "+o.counts[name])
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// find is the measured value of a goal.
+func find(done []outcome, g goal) string {
+	for _, o := range done {
+		if o.row.Name != g.Row {
+			continue
+		}
+		var parts []string
+		for _, name := range g.Counts {
+			if v, ok := o.counts[name]; ok {
+				parts = append(parts, strings.ReplaceAll(name, "_", " ")+" "+v)
+			}
+		}
+		if len(parts) > 0 {
+			return strings.Join(parts, ", ")
+		}
+	}
+	return "not measured in this run"
+}
