@@ -42,7 +42,7 @@ Start with:  keepwatch validate keepwatch.yaml
 		c.runCommand(), c.reloadCommand(), c.healthCommand(), c.demoCommand(),
 		c.validateCommand(), c.schemaCommand(), c.probeCommand(),
 		c.oncallCommand(), c.incidentsCommand(), c.ackCommand("ack"), c.silenceCommand(), c.pageCommand(), c.auditCommand(), c.reportCommand(), c.maintenanceCommand(), c.correctCommand(), c.siteCommand(),
-		c.fakePagerDutyCommand(), c.importCommand(), c.versionCommand(),
+		c.fakePagerDutyCommand(), c.importCommand(), c.simulateCommand(), c.versionCommand(),
 	)
 	for _, cmd := range root.Commands() {
 		wrapArgs(cmd)
