@@ -19,6 +19,7 @@ import (
 	"keepwatch/postgres/pgtest"
 	"keepwatch/probe"
 	"keepwatch/reports"
+	"keepwatch/reports/plain"
 )
 
 // frozen is a report of a week with one fact for each service.
@@ -360,7 +361,7 @@ func TestYesterdaysReports(t *testing.T) {
 		t.Fatal(err)
 	}
 	var page strings.Builder
-	if err := (reports.Text{}).Write(&page, r); err != nil || !strings.Contains(page.String(), "revision 1") {
+	if err := (plain.Text{}).Write(&page, r); err != nil || !strings.Contains(page.String(), "revision 1") {
 		t.Errorf("%v\n%s", err, page.String())
 	}
 	facts, err := s.Weeks(t.Context(), w, w, nil)

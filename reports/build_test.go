@@ -131,7 +131,7 @@ func TestWorkedCases(t *testing.T) {
 			figures := func(r ServiceReport) []any {
 				return []any{
 					r.Availability, r.Coverage, r.AvailabilityLow, r.AvailabilityHigh,
-					r.SpentMs, r.RemainingMs, r.WorstRemaining, r.Verdict, r.headline(), r.Experienced,
+					r.SpentMs, r.RemainingMs, r.WorstRemaining, r.Verdict, r.Headline(), r.Experienced,
 				}
 			}
 			want := []any{
@@ -161,8 +161,8 @@ func TestBudgetShares(t *testing.T) {
 		{1, 0, "no budget"},
 	}
 	for _, tt := range tests {
-		if got := share(tt.spent, tt.budget); got != tt.want {
-			t.Errorf("share(%d, %d): got %q, want %q", tt.spent, tt.budget, got, tt.want)
+		if got := Share(tt.spent, tt.budget); got != tt.want {
+			t.Errorf("Share(%d, %d): got %q, want %q", tt.spent, tt.budget, got, tt.want)
 		}
 	}
 }

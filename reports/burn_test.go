@@ -73,8 +73,8 @@ func TestBurnTable(t *testing.T) {
 			}
 			if tt.full > 0 {
 				after, bad := firesAfter(rules[i], 30*time.Second, always, 30*time.Minute)
-				if after != tt.full || bad != tt.badMs || share(bad, 30_240_000) != tt.budget {
-					t.Errorf("total outage: fires after %s with %d ms (%s), want %s with %d (%s)", after, bad, share(bad, 30_240_000), tt.full, tt.badMs, tt.budget)
+				if after != tt.full || bad != tt.badMs || Share(bad, 30_240_000) != tt.budget {
+					t.Errorf("total outage: fires after %s with %d ms (%s), want %s with %d (%s)", after, bad, Share(bad, 30_240_000), tt.full, tt.badMs, tt.budget)
 				}
 			}
 			if after, _ := firesAfter(rules[i], 30*time.Second, everyOther, 4*time.Hour); after != tt.half {

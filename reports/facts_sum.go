@@ -92,7 +92,7 @@ func differences(was, is *ServiceReport) []string {
 	var out []string
 	span := func(name string, a, b int64) {
 		if a != b {
-			out = append(out, name+" "+hms(a, true)+" → "+hms(b, true))
+			out = append(out, name+" "+Clock(a, true)+" → "+Clock(b, true))
 		}
 	}
 	count := func(name string, a, b int64) {
@@ -144,7 +144,7 @@ func newExclusions(was, is *ServiceReport) []string {
 		if x.Kind == Correction {
 			who = fmt.Sprintf("correction %d by %s, approved by %s,", x.ID, x.Author, x.Approver)
 		}
-		out = append(out, fmt.Sprintf("%s leaves out %s: %s", who, hms(x.CountedMs, true), strings.TrimRight(x.Reason, ".")))
+		out = append(out, fmt.Sprintf("%s leaves out %s: %s", who, Clock(x.CountedMs, true), strings.TrimRight(x.Reason, ".")))
 	}
 	return out
 }

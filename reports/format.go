@@ -18,33 +18,6 @@ type Format interface {
 	Write(w io.Writer, r Report) error
 }
 
-// Text is the format for terminals and mail: at most 80 columns.
-type Text struct{}
-
-// Name returns "text".
-func (Text) Name() string { return "text" }
-
-// Media returns plain text.
-func (Text) Media() string { return "text/plain; charset=utf-8" }
-
-// Ext returns ".txt".
-func (Text) Ext() string { return ".txt" }
-
-// Write writes the report; the error is the writer's, or that of a report whose
-// zone is unknown here.
-func (Text) Write(w io.Writer, r Report) error {
-	week, err := r.week()
-	if err != nil {
-		return err
-	}
-	p := &page{week: week}
-	p.report(r)
-	if _, err := w.Write(p.b.Bytes()); err != nil {
-		return fmt.Errorf("write report: %w", err)
-	}
-	return nil
-}
-
 // JSON is the format for programs; its fields are those of [Report].
 type JSON struct{}
 

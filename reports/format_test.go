@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -79,7 +78,7 @@ func golden(t *testing.T, name string, got []byte) {
 
 func TestFormatsGolden(t *testing.T) {
 	t.Parallel()
-	for _, f := range []Format{Text{}, JSON{}} {
+	for _, f := range []Format{JSON{}} {
 		t.Run(f.Name(), func(t *testing.T) {
 			t.Parallel()
 			var b bytes.Buffer
@@ -103,7 +102,7 @@ func TestSavedPrintsTheSame(t *testing.T) {
 	if err := json.Unmarshal(body, &again); err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range []Format{Text{}, JSON{}} {
+	for _, f := range []Format{JSON{}} {
 		var first, second bytes.Buffer
 		if err := errors.Join(f.Write(&first, r), f.Write(&second, again)); err != nil {
 			t.Fatal(err)
@@ -114,81 +113,20 @@ func TestSavedPrintsTheSame(t *testing.T) {
 	}
 }
 
-// TestTextFits: never more than 80 columns, however long names and causes are, and
-// never NaN.
-func TestTextFits(t *testing.T) {
-	t.Parallel()
-	w := week(t, "2026-W47", "America/Argentina/ComodRivadavia")
-	long := strings.Repeat("überlang ", 40)
-	l := recorded(long, w.From.Add(-lookback), w.To, func(slot time.Time) int16 { return int16(slot.Unix() / 30 % 3) })
-	l.Locations[1], l.Errors[1], l.Errors[2] = long, Failure{Class: "body", Message: long + "\n" + long}, Failure{Cause: long}
-	r := Build(Input{
-		Week: w, Now: w.From.Add(72 * time.Hour),
-		Services: []Service{
-			{Name: long, Objective: 999_999, Critical: []string{long}},
-			{Name: "perfect", Objective: Million, Critical: []string{long}},
-			{Name: "empty", Objective: 950_000},
-			{Name: "short", Objective: 950_000, Critical: []string{"a"}},
-		},
-		Timelines: map[string]Timeline{
-			long: Fold(l, w.From, w.To, w.From.Add(72*time.Hour)),
-			"a":  Fold(CheckLedger{Check: "a"}, w.From, w.To, w.From.Add(72*time.Hour)),
-		},
-		Incidents: map[string][]IncidentFact{long: {{ID: long, Opened: w.From, AckBy: long, Acknowledged: w.To}}},
-	})
-	var b bytes.Buffer
-	if err := (Text{}).Write(&b, r); err != nil {
-		t.Fatal(err)
-	}
-	for i, line := range strings.Split(b.String(), "\n") {
-		if n := utf8.RuneCountInString(line); n > columns {
-			t.Errorf("line %d has %d columns: %q", i+1, n, line)
-		}
-	}
-	for _, want := range []string{"The week has not ended: 96:00:00 h", "shorter ones", "no budget", NoData, CauseNotYet, "NOT PROVEN", "MISSED"} {
-		if !strings.Contains(b.String(), want) {
-			t.Errorf("the text does not say %q", want)
-		}
-	}
-	if strings.Contains(b.String(), "NaN") || strings.Contains(b.String(), "%!") {
-		t.Error("the text holds NaN or a bad verb")
-	}
-}
-
-// TestListedSumInText: with many outages the listed lines and the rest add up to the total.
-func TestListedSumInText(t *testing.T) {
-	t.Parallel()
-	w := week(t, "2026-W47", "UTC")
-	l := recorded("a", w.From, w.To, func(slot time.Time) int16 { return int16(1 + slot.Unix()/30%2) })
-	r := Build(Input{Week: w, Now: w.To, Services: []Service{{Name: "s", Objective: 950_000, Critical: []string{"a"}}}, Timelines: map[string]Timeline{"a": Fold(l, w.From, w.To, w.To)}})
-	var b bytes.Buffer
-	if err := (Text{}).Write(&b, r); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"10080 outages   84:00:00", "and 10030 shorter ones   83:35:00"} { // 84 h less 50 times 30 s
-		if !strings.Contains(b.String(), want) {
-			t.Errorf("the text does not say %q", want)
-		}
-	}
-}
-
 type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("disk full") }
 
 func TestFormatsReportBrokenWriters(t *testing.T) {
 	t.Parallel()
-	for _, f := range []Format{Text{}, JSON{}} {
+	for _, f := range []Format{JSON{}} {
 		if err := f.Write(brokenWriter{}, mondayReport(t)); err == nil {
 			t.Errorf("%s: got no error from a broken writer", f.Name())
 		}
 	}
-	if err := (Text{}).Write(&bytes.Buffer{}, Report{Zone: "Nowhere/Atlantis"}); err == nil {
-		t.Error("got no error for an unknown zone")
-	}
 }
 
-func TestHms(t *testing.T) {
+func TestClock(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		ms   int64
@@ -204,8 +142,8 @@ func TestHms(t *testing.T) {
 		{608_400_000, false, "169:00:00"},
 	}
 	for _, tt := range tests {
-		if got := hms(tt.ms, tt.up); got != tt.want {
-			t.Errorf("hms(%d, %v): got %s, want %s", tt.ms, tt.up, got, tt.want)
+		if got := Clock(tt.ms, tt.up); got != tt.want {
+			t.Errorf("Clock(%d, %v): got %s, want %s", tt.ms, tt.up, got, tt.want)
 		}
 	}
 }

@@ -250,8 +250,8 @@ func TestStoppedProbersNeverHelp(t *testing.T) {
 		if after.Verdict == Met && seen*100 < (seen+after.UnknownMs)*95 {
 			t.Fatalf("MET with %s %% seen", after.Coverage)
 		}
-		if hundred := after.headline() == "100.00 %"; hundred != (after.BadMs == 0 && after.UnknownMs == 0) {
-			t.Fatalf("the headline is %q with %d ms bad and %d unknown", after.headline(), after.BadMs, after.UnknownMs)
+		if hundred := after.Headline() == "100.00 %"; hundred != (after.BadMs == 0 && after.UnknownMs == 0) {
+			t.Fatalf("the headline is %q with %d ms bad and %d unknown", after.Headline(), after.BadMs, after.UnknownMs)
 		}
 	})
 }

@@ -2,7 +2,6 @@ package reports
 
 import (
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -178,30 +177,4 @@ func FloorPercent(part, whole int64, decimals int) string {
 	}
 	n := part * 100 * scale / whole
 	return fmt.Sprintf("%d.%0*d", n/scale, decimals, n%scale)
-}
-
-// hms prints milliseconds as h:mm:ss. Time that is lost is rounded up, time that
-// is left toward minus infinity (up false).
-func hms(ms int64, up bool) string {
-	if up {
-		ms += 999
-	}
-	s := ms / 1000
-	if ms%1000 < 0 {
-		s--
-	}
-	sign := ""
-	if s < 0 {
-		sign, s = "-", -s
-	}
-	return fmt.Sprintf("%s%d:%02d:%02d", sign, s/3600, s/60%60, s%60)
-}
-
-// shorten cuts s to at most n characters.
-func shorten(s string, n int) string {
-	s = strings.Join(strings.Fields(s), " ") // one line
-	if r := []rune(s); len(r) > n {
-		return string(r[:max(n-1, 0)]) + "…"
-	}
-	return s
 }

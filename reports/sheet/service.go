@@ -13,8 +13,8 @@ import (
 func (w writer) service(s *reports.ServiceReport) Service {
 	out := Service{
 		Name: Clean(s.Name), Verdict: verdict(s.Verdict), Tone: tone(s.Verdict), Why: w.why(s),
-		Headline: figure(s.GoodMs, s.BadMs, s.UnknownMs, s.Availability, s.AvailabilityLow),
-		Target:   reports.FloorPercent(s.ObjectivePPM, reports.Million, decimals(s.ObjectivePPM)) + " %",
+		Headline: Clean(s.Headline()),
+		Target:   s.Target(),
 		Coverage: percent(s.Coverage),
 		Range:    Clean(s.AvailabilityLow) + "–" + percent(s.AvailabilityHigh),
 		Budget: Budget{
@@ -204,15 +204,13 @@ func (w writer) unknown(s *reports.ServiceReport) []Gap {
 func (w writer) trend(s *reports.ServiceReport) []Week {
 	var out []Week
 	for _, t := range s.Trend {
-		digits := decimals(t.ObjectivePPM)
-		low := reports.FloorPercent(t.GoodMs, t.GoodMs+t.BadMs+t.UnknownMs, digits)
-		out = append(out, week(t.Week, t.Coverage, t.Verdict, figure(t.GoodMs, t.BadMs, t.UnknownMs, t.Availability, low)))
+		out = append(out, week(t.Week, t.Coverage, t.Verdict, Clean(t.Headline())))
 	}
 	name := w.r.Week
 	if name == "" {
 		name = "this"
 	}
-	return append(out, week(name, s.Coverage, s.Verdict, figure(s.GoodMs, s.BadMs, s.UnknownMs, s.Availability, s.AvailabilityLow)))
+	return append(out, week(name, s.Coverage, s.Verdict, Clean(s.Headline())))
 }
 
 func week(name, coverage string, d reports.Decision, fig string) Week {

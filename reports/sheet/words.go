@@ -21,20 +21,7 @@ const (
 )
 
 // Clock prints milliseconds as h:mm:ss.
-func Clock(ms int64, round Rounding) string {
-	if round == Up {
-		ms += 999
-	}
-	s := ms / 1000
-	if ms%1000 < 0 {
-		s--
-	}
-	sign := ""
-	if s < 0 {
-		sign, s = "-", -s
-	}
-	return fmt.Sprintf("%s%d:%02d:%02d", sign, s/3600, s/60%60, s%60)
-}
+func Clock(ms int64, round Rounding) string { return reports.Clock(ms, bool(round)) }
 
 // seconds prints whole seconds as h:mm:ss.
 func seconds(s int64) string { return Clock(s*1000, Up) }
@@ -45,16 +32,7 @@ func hours(d time.Duration) string {
 }
 
 // Share is the part of the budget that was spent, rounded up.
-func Share(spent, budget int64) string {
-	switch {
-	case spent == 0:
-		return "0.00 %"
-	case budget <= 0:
-		return "no budget"
-	}
-	n := (spent*10_000 + budget - 1) / budget
-	return fmt.Sprintf("%d.%02d %%", n/100, n%100)
-}
+func Share(spent, budget int64) string { return reports.Share(spent, budget) }
 
 // percent adds the sign to a figure, and leaves "no data" alone.
 func percent(s string) string {
@@ -62,31 +40,6 @@ func percent(s string) string {
 		return s
 	}
 	return Clean(s) + " %"
-}
-
-// figure is an availability, or only what is proven of it: where less than 99 %
-// was seen, and where 100 % would hide unknown time.
-func figure(good, bad, unknown int64, availability, low string) string {
-	seen := good + bad
-	switch {
-	case seen == 0:
-		return reports.NoData
-	case seen*100 < (seen+unknown)*99, bad == 0 && unknown > 0:
-		return "≥ " + percent(low)
-	}
-	return percent(availability)
-}
-
-// decimals is how many decimals an objective needs, at least two: a figure floored
-// to as many can never contradict the verdict.
-func decimals(objective int64) int {
-	switch {
-	case objective%100 == 0:
-		return 2
-	case objective%10 == 0:
-		return 3
-	}
-	return 4
 }
 
 func count(n int, one string) string {
