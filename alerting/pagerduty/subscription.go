@@ -161,10 +161,11 @@ func (c *Client) mendSubscription(ctx context.Context, at string) (note string, 
 	return missingEvents(sub), mended, nil
 }
 
-// missingEvents says which events a subscription lacks; "" when none.
+// missingEvents says which events a subscription lacks; "" when none. Reopened
+// incidents are found by polling too, so those are not asked for.
 func missingEvents(sub wireSubscription) string {
 	var lacks []string
-	for _, e := range []EventType{EventAcknowledged, EventUnacknowledged, EventResolved, EventReopened, EventReassigned, EventAnnotated} {
+	for _, e := range []EventType{EventAcknowledged, EventUnacknowledged, EventResolved, EventReassigned, EventAnnotated} {
 		if !slices.Contains(sub.Events, string(e)) {
 			lacks = append(lacks, string(e))
 		}

@@ -30,7 +30,7 @@ func checkDays(days int) error {
 
 // troubleLine is one line of `oncall validate --format json`; the names are a promise.
 type troubleLine struct {
-	Kind     string `json:"kind"` // gap, unreachable, empty_level
+	Kind     string `json:"kind"` // gap, unreachable, empty_level, pagerduty_…
 	Rotation string `json:"rotation"`
 	Person   string `json:"person"`
 	Policy   string `json:"policy"`
@@ -42,8 +42,12 @@ type troubleLine struct {
 func (c *cli) oncallValidate() *cobra.Command {
 	var format string
 	var days int
+	var offline bool
 	cmd := &cobra.Command{
 		Use: "validate", Short: "Find gaps, people who cannot be reached and empty levels; exit 1 when there are any", Args: cobra.NoArgs,
+		Long: `Find gaps, people who cannot be reached and empty levels; exit 1 when there are any.
+With pagerduty.api_token the plan is also compared with PagerDuty: users, their contact
+methods, escalation policies, and who is on call there.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f, err := c.loadRotations(cmd, format)
 			if err != nil {
@@ -53,7 +57,11 @@ func (c *cli) oncallValidate() *cobra.Command {
 				return err
 			}
 			from := time.Now().UTC()
-			all := troubles(f, c.roster(cmd.Context(), f), from, from.AddDate(0, 0, days))
+			roster := c.roster(cmd.Context(), f)
+			all := troubles(f, roster, from, from.AddDate(0, 0, days))
+			if !offline {
+				all = append(all, examine(cmd.Context(), f, roster, from)...)
+			}
 			for _, t := range all {
 				if format == "json" {
 					if err := json.NewEncoder(c.out).Encode(t); err != nil {
@@ -74,6 +82,7 @@ func (c *cli) oncallValidate() *cobra.Command {
 	}
 	addFormat(cmd, &format)
 	addDays(cmd, &days, 90)
+	cmd.Flags().BoolVar(&offline, "offline", false, "do not ask PagerDuty")
 	return cmd
 }
 
