@@ -85,7 +85,7 @@ func TestSendingClaims(t *testing.T) {
 	if diff := cmp.Diff(entries, want); diff != "" {
 		t.Errorf("entries (-got +want):\n%s", diff)
 	}
-	if later, err := book.Entries(ctx, now.Add(1)); err != nil || len(later) != 0 {
+	if later, err := book.Entries(ctx, now.Add(time.Second)); err != nil || len(later) != 0 {
 		t.Errorf("entries before since: %v, %v", later, err)
 	}
 	if again, ok := claim(now.Add(48*time.Hour), true); !ok || !again.At.Equal(third.At) {

@@ -29,7 +29,7 @@ locations: [west, central, east]
 checks:
   - {name: front-page, every: 5s, timeout: 2s, http: {url: "http://127.0.0.1:%[3]d/", expect: {status: 200, body_contains: "<title>"}}}
 services:
-  - {name: image-site, objective: 95%%, critical: [front-page], escalation: site, confirm: 2}
+  - {name: image-site, objective: 95%%, critical: [front-page], escalation: site, confirm: 2, reopen: 0s}
 people:
   ada: {name: Ada, email: ada@example.com}
   grace: {name: Grace, email: grace@example.com}

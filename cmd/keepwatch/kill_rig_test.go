@@ -146,7 +146,7 @@ console: {listen: "${KILL_CONSOLE}"}
 checks:
   - {name: front, every: 1s, timeout: 800ms, http: {url: "${KILL_TARGET}/"}}
 services:
-  - {name: shop, objective: 95%, critical: [front], escalation: shop}
+  - {name: shop, objective: 95%, critical: [front], escalation: shop, reopen: 0s}
 people:
   ada: {name: Ada, email: ada@example.com}
 rotations:

@@ -43,6 +43,10 @@ type night struct {
 	blind atomic.Pointer[[]string]   // locations that cannot see it
 	sight atomic.Pointer[probe.Look] // what everybody sees instead; nil: the site up or down
 	stops []func()
+
+	// What a story changes of the configuration below; nil changes nothing.
+	shape func(rule *alerting.Rule)
+	more  []*neighbour // services beside the shop
 }
 
 const storyInterval = 30 * time.Second
@@ -82,7 +86,7 @@ func (n *night) build(dir string) {
 	failover := &alerting.Failover{Primary: n.gate, Spool: outbox, Log: log}
 	n.engine = &alerting.Engine{Store: failover, Log: log}
 	n.deliverer = &alerting.Deliverer{
-		Store: failover, Notifiers: map[string]alerting.Notifier{"pagerduty": n.phone, "mail": n.phone},
+		Store: failover, Notifiers: map[string]alerting.Notifier{"pagerduty": n.phone, "mail": n.phone, "chat": n.phone},
 		Fallback: []string{"mail"}, Settled: n.engine.Settled, Log: log,
 	}
 	n.engine.Wake = n.deliverer.Wake
@@ -135,13 +139,20 @@ func (n *night) apply(levels int) {
 		Service: "shop", Confirm: 2, Recover: 2, Policy: policy,
 		Checks: []alerting.CheckRule{{Name: "front", Locations: places, Quorum: 2, Every: storyInterval, Timeout: 5 * time.Second}},
 	}
-	n.engine.Apply([]alerting.Rule{rule}, roster, alerting.Routing{
-		Channel: "pagerduty", Fallback: []string{"mail"},
+	if n.shape != nil {
+		n.shape(&rule)
+	}
+	rules, checks := []alerting.Rule{rule}, []probe.Check{check}
+	for _, m := range n.more {
+		rules, checks = append(rules, m.rule(rule)), append(checks, m.check(check))
+	}
+	n.engine.Apply(rules, roster, alerting.Routing{
+		Channel: "pagerduty", Fallback: []string{"mail"}, Quiet: []string{"chat"},
 		Route: func(person string) (string, bool) { return "person:" + person, true },
 	})
-	n.runner.Apply([]probe.Check{check})
+	n.runner.Apply(checks)
 	// While the database is away the daemon writes this later.
-	_ = (&postgres.Results{DB: n.db}).SyncChecks(n.t.Context(), time.Now().UTC(), []probe.Check{check})
+	_ = (&postgres.Results{DB: n.db}).SyncChecks(n.t.Context(), time.Now().UTC(), checks)
 }
 
 // Check implements probe.Checker: the site as everybody sees it.
