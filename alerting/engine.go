@@ -216,7 +216,7 @@ func (e *Engine) turn(now time.Time) time.Time {
 	defer e.mu.Unlock()
 	now = now.UTC()
 	e.turned = now
-	next := now.Add(idle)
+	e.next = now.Add(idle) // what is decided below may bring it forward
 	for _, w := range e.checks {
 		if !w.tally.Next().After(now) {
 			e.heed(w, w.tally.Tick(now), now)
@@ -224,7 +224,7 @@ func (e *Engine) turn(now time.Time) time.Time {
 				e.Again(w.rule.Name)
 			}
 		}
-		next = sooner(next, w.tally.Next())
+		e.next = sooner(e.next, w.tally.Next())
 	}
 	if now.Sub(e.judged) >= time.Minute {
 		e.judged = now
@@ -234,7 +234,7 @@ func (e *Engine) turn(now time.Time) time.Time {
 	if look {
 		e.edge = e.nextEdge(now)
 	}
-	next = sooner(next, e.edge)
+	e.next = sooner(e.next, e.edge)
 	for s := range e.all() {
 		if s.open == nil {
 			continue
@@ -243,11 +243,17 @@ func (e *Engine) turn(now time.Time) time.Time {
 			e.decide(s, now)
 		}
 		if s.open != nil && !s.open.timer().IsZero() {
-			next = sooner(next, s.open.timer())
+			e.next = sooner(e.next, s.open.timer())
 		}
 	}
-	e.next = next
-	return next
+	return e.next
+}
+
+// stir makes the loop turn at once. It must not get lost: a result that comes in
+// between sets the loop's timer to e.next. mu is held.
+func (e *Engine) stir() {
+	e.next = time.Time{}
+	nudge(e.poke)
 }
 
 func sooner(a, b time.Time) time.Time {
@@ -298,7 +304,7 @@ func (e *Engine) enact(s *service, c Change) *job {
 	}
 	e.queue = append(e.queue, j)
 	nudge(e.written)
-	nudge(e.poke)
+	e.stir()
 	e.spread(s, before)
 	return j
 }

@@ -49,7 +49,7 @@ func (e *Engine) Apply(rules []Rule, roster oncall.Roster, routing Routing) {
 	}
 	e.watch(rules, now)
 	e.expect()
-	nudge(e.poke)
+	e.stir()
 }
 
 // SetRoster exchanges who is on call, and leaves rules and routing alone. The next
@@ -59,7 +59,7 @@ func (e *Engine) SetRoster(roster oncall.Roster) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.roster = roster
-	nudge(e.poke)
+	e.stir()
 }
 
 // carry makes the service of a rule, with what was known of it.

@@ -44,7 +44,7 @@ func (e *Engine) SetSilences(source string, silences []Silence) {
 // reconsider makes the loop look at every open incident again. mu is held.
 func (e *Engine) reconsider() {
 	e.edge = time.Time{}
-	nudge(e.poke)
+	e.stir()
 }
 
 // allSilences are those of all sources. mu is held.

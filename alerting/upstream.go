@@ -84,5 +84,5 @@ func (e *Engine) lookAgain(s *service, o probe.Outcome, now time.Time) {
 			w.tally.start(o, now)
 		}
 	}
-	nudge(e.poke)
+	e.stir()
 }

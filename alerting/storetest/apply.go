@@ -159,7 +159,7 @@ func roundTrip(t *testing.T, b bench) {
 		Message: alerting.Message{
 			Summary: "a \"summary\"\nwith lines", Source: "image-site", Severity: "critical", Time: at(1),
 			Component: "front-page", Details: map[string]string{"status": "503", "ünï": "☎"},
-			Link: "https://example.com/i/1", AckLink: "https://example.com/a/1?x=1&y=2",
+			Link: "https://example.com/i/1", AckLink: "https://example.com/a/1?x=1&y=2", Text: "for reading",
 		},
 		Fallback: true, State: alerting.Sending, Created: at(6), Due: at(7), LeaseUntil: at(8), Epoch: 9,
 		Attempts: 10, FirstTried: at(11), UnsureAt: at(12), AcceptedAt: at(13), LastStatus: 503,
