@@ -32,6 +32,9 @@ func (d *desk) Act(ctx context.Context, a Act) error {
 		return alerting.ErrNotFound
 	}
 	d.acts = append(d.acts, a)
+	if d.did != nil {
+		d.did <- struct{}{}
+	}
 	return nil
 }
 

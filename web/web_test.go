@@ -31,6 +31,7 @@ type desk struct {
 	acts    []Act
 	orders  []Order
 	plan    Plan
+	did     chan struct{} // hears of each act; nil: nobody waits
 }
 
 func (d *desk) Status(context.Context) (Status, error) { return d.status, d.failing }
