@@ -38,7 +38,7 @@ func (i Ink) RGB() (r, g, b uint8) {
 
 // palette has white, the inks, and steps between white and the inks of text for
 // smooth letters.
-var palette = func() color.Palette {
+var palette = func() color.Palette { //nolint:gochecknoglobals // a constant in all but name
 	p := color.Palette{color.White}
 	for _, ink := range []Ink{Good, Bad, Unknown, Text} {
 		r, g, b := ink.RGB()
@@ -47,7 +47,7 @@ var palette = func() color.Palette {
 	for _, ink := range []Ink{Text, Faint, Bad} {
 		r, g, b := ink.RGB()
 		for _, part := range []int{1, 2, 3} {
-			mix := func(c uint8) uint8 { return uint8((int(c)*part + 0xff*(4-part)) / 4) } //nolint:gosec // a mean of two bytes is a byte
+			mix := func(c uint8) uint8 { return uint8((int(c)*part + 0xff*(4-part)) / 4) }
 			p = append(p, color.RGBA{mix(r), mix(g), mix(b), 0xff})
 		}
 	}
@@ -119,7 +119,7 @@ func (p painter) paint(s Shape) error {
 }
 
 // fonts are parsed once; the parsed form is safe for concurrent use.
-var fonts = sync.OnceValues(func() ([2]*opentype.Font, error) {
+var fonts = sync.OnceValues(func() ([2]*opentype.Font, error) { //nolint:gochecknoglobals // never changed once made
 	var both [2]*opentype.Font
 	for i, ttf := range [][]byte{goregular.TTF, gobold.TTF} {
 		f, err := opentype.Parse(ttf)

@@ -8,7 +8,7 @@ import (
 )
 
 // inkNames are the classes of shapes; the page's style sheet gives them colour.
-var inkNames = map[Ink]string{
+var inkNames = map[Ink]string{ //nolint:gochecknoglobals // a constant in all but name
 	Good: "kg", Bad: "kb", Unknown: "ku", Excluded: "kx", Text: "kt", Faint: "kf", Track: "kr",
 }
 

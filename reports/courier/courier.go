@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -184,8 +185,7 @@ func due(saved []reports.Saved, entries []Entry, recipients []Recipient, now tim
 	}
 	newest := map[string]reports.Saved{}
 	var order []string
-	for i := len(saved) - 1; i >= 0; i-- { // oldest week first
-		s := saved[i]
+	for _, s := range slices.Backward(saved) { // oldest week first
 		key := s.Week + " " + s.Zone
 		old, ok := newest[key]
 		if !ok {

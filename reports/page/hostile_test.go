@@ -3,6 +3,7 @@ package page
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"image/png"
 	"io"
 	"mime"
@@ -144,7 +145,7 @@ func TestMail(t *testing.T) {
 	}
 	parts := map[string]string{}
 	read(t, m.Header.Get("Content-Type"), m.Body, parts)
-	for _, line := range strings.Split(parts["text/plain"], "\n") {
+	for line := range strings.SplitSeq(parts["text/plain"], "\n") {
 		if n := sheet.Columns(strings.TrimRight(line, "\r")); n > 80 {
 			t.Errorf("the plain twin has %d columns: %q", n, line)
 		}
@@ -180,7 +181,7 @@ func read(t *testing.T, media string, body io.Reader, into map[string]string) {
 	r := multipart.NewReader(body, params["boundary"])
 	for {
 		p, err := r.NextPart() // decodes quoted-printable
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return
 		}
 		if err != nil {

@@ -40,7 +40,7 @@ func (t Text) Write(w io.Writer, r reports.Report) error {
 	p := &page{}
 	p.head(s)
 	for i := range s.Services {
-		p.service(s, &s.Services[i], t.Page)
+		p.service(&s.Services[i], t.Page)
 	}
 	p.foot(s, t.Page)
 	return emit(w, p.b.Bytes())
@@ -135,7 +135,7 @@ func (p *page) head(s sheet.Sheet) {
 	}
 }
 
-func (p *page) service(s sheet.Sheet, v *sheet.Service, only sheet.Page) {
+func (p *page) service(v *sheet.Service, only sheet.Page) {
 	p.b.WriteString("\n" + sheet.Shorten(v.Name, columns) + "\n")
 	p.line(string(v.Verdict), "availability "+v.Headline, "target "+v.Target, "coverage "+v.Coverage, "proven range "+v.Range, v.Why)
 	worst := ""

@@ -37,8 +37,6 @@ const (
 	hour   = 60 * minute
 )
 
-func ptr(n int64) *int64 { return &n }
-
 // report is a week of a zone; the zone must be known.
 func report(week, zone string, from, to time.Time) reports.Report {
 	return reports.Report{
@@ -99,7 +97,7 @@ func Met() reports.Report {
 		Name: "fakeflickr", ObjectivePPM: 950_000, BadMs: 6180 * second, UnknownMs: 2400 * second,
 		Outages: inOrder(long), SoftFailures: 31,
 		Gaps:      []reports.Gap{{From: at(53, 0), To: at(53, 40), Ms: 2400 * second, Cause: "agent central unreachable with east in maintenance"}},
-		Incidents: 3, Acked: 2, Unacked: 1, Pages: 9, MTTA: ptr(78), MTTAMedian: ptr(66), MTTD: ptr(62), MTBF: ptr(60_000),
+		Incidents: 3, Acked: 2, Unacked: 1, Pages: 9, MTTA: new(int64(78)), MTTAMedian: new(int64(66)), MTTD: new(int64(62)), MTBF: new(int64(60_000)),
 		Trend:      []reports.TrendWeek{past("2025-W40", 88*minute, 0), past("2025-W41", 161*minute, 0), past("2025-W42", 321*minute, 10*minute), past("2025-W43", 30_270*second, 0)},
 		CheckFacts: checkFacts(),
 		Users: []reports.UserFacts{{
@@ -112,8 +110,8 @@ func Met() reports.Report {
 	judge(&s)
 	r.Services = append(r.Services, s)
 	r.People = []reports.PersonLoad{
-		{Person: "ana", Name: "Ana", Pages: 6, OutOfHours: 3, Sleep: 2, Acked: 5, Unacked: 1, MTTA: ptr(85), OnCallMs: 97 * hour},
-		{Person: "li", Name: "Li", Pages: 3, OutOfHours: 1, Acked: 3, MTTA: ptr(65), OnCallMs: 72 * hour},
+		{Person: "ana", Name: "Ana", Pages: 6, OutOfHours: 3, Sleep: 2, Acked: 5, Unacked: 1, MTTA: new(int64(85)), OnCallMs: 97 * hour},
+		{Person: "li", Name: "Li", Pages: 3, OutOfHours: 1, Acked: 3, MTTA: new(int64(65)), OnCallMs: 72 * hour},
 	}
 	return r
 }
@@ -123,7 +121,7 @@ func outage(from time.Time, ms int64, cause string, checks, locations []string, 
 	resolved := to.Add(time.Minute)
 	return reports.Outage{
 		From: from, To: to, Ms: ms, Checks: checks, Locations: locations, Cause: cause,
-		Incident: fmt.Sprintf("kw-fakeflickr-%d", from.Unix()), AckBy: by, AckS: ptr(ack), DetectS: ptr(62), ResolvedAt: &resolved,
+		Incident: fmt.Sprintf("kw-fakeflickr-%d", from.Unix()), AckBy: by, AckS: new(ack), DetectS: new(int64(62)), ResolvedAt: &resolved,
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"keepwatch/reports"
@@ -95,7 +96,7 @@ func checks(s *reports.ServiceReport) Table {
 	}
 	for _, c := range byBudget(s) {
 		t.Rows = append(t.Rows, []string{
-			Clean(c.Name), Clock(c.SpentMs, Up), Share(c.SpentMs, s.BudgetMs), Clock(c.BadMs, Up), Clock(c.UnknownMs, Up), fmt.Sprint(c.SoftFailures),
+			Clean(c.Name), Clock(c.SpentMs, Up), Share(c.SpentMs, s.BudgetMs), Clock(c.BadMs, Up), Clock(c.UnknownMs, Up), strconv.Itoa(c.SoftFailures),
 		})
 	}
 	return t
@@ -110,7 +111,7 @@ func latency(s *reports.ServiceReport) Table {
 	for _, c := range byBudget(s) {
 		now, was := c.Latency, c.LastWeek
 		pair := func(a, b int64) string { return micros(a, now.N) + " (" + micros(b, was.N) + ")" }
-		t.Rows = append(t.Rows, []string{Clean(c.Name), fmt.Sprint(now.N), pair(now.P50, was.P50), pair(now.P95, was.P95), pair(now.P99, was.P99)})
+		t.Rows = append(t.Rows, []string{Clean(c.Name), strconv.FormatInt(now.N, 10), pair(now.P50, was.P50), pair(now.P95, was.P95), pair(now.P99, was.P99)})
 	}
 	return t
 }
@@ -133,42 +134,51 @@ const matrixMost = 5
 
 // matrix is what each check looked like from each location.
 func matrix(s *reports.ServiceReport) Table {
-	t := Table{Title: "By location: bad, unknown; here only: the network between is suspected", Empty: "No facts by location.", Head: []string{"check"}, Number: []bool{false}}
-	var names []string
-	for _, c := range s.CheckFacts {
-		for _, l := range c.Locations {
-			if !slices.Contains(names, l.Location) {
-				names = append(names, l.Location)
-			}
-		}
+	t := Table{
+		Title: "By location: bad, unknown; here only: the network between is suspected", Empty: "No facts by location.",
+		Head: []string{"check", "location", "seen"}, Number: make([]bool, 3),
 	}
-	slices.Sort(names)
-	if len(names) > matrixMost {
-		t.Head, t.Number = []string{"check", "location", "seen"}, []bool{false, false, false}
-	} else {
+	names := locations(s)
+	if len(names) <= matrixMost {
+		t.Head, t.Number = []string{"check"}, make([]bool, len(names)+1)
 		for _, n := range names {
-			t.Head, t.Number = append(t.Head, Clean(n)), append(t.Number, false)
+			t.Head = append(t.Head, Clean(n))
 		}
 	}
 	for _, c := range byBudget(s) {
+		cells := map[string]string{}
+		for _, l := range c.Locations {
+			cells[l.Location] = location(l)
+		}
 		row := []string{Clean(c.Name)}
 		for _, n := range names {
-			i := slices.IndexFunc(c.Locations, func(l reports.LocationFact) bool { return l.Location == n })
-			cell := "does not look"
-			if i >= 0 {
-				cell = location(c.Locations[i])
-			}
-			if len(names) <= matrixMost {
+			cell, looks := cells[n]
+			switch {
+			case !looks && len(names) <= matrixMost:
+				row = append(row, "does not look")
+			case len(names) <= matrixMost:
 				row = append(row, cell)
-			} else if i >= 0 {
+			case looks:
 				t.Rows = append(t.Rows, []string{Clean(c.Name), Clean(n), cell})
 			}
 		}
-		if len(names) <= matrixMost && len(names) > 0 {
+		if len(row) > 1 {
 			t.Rows = append(t.Rows, row)
 		}
 	}
 	return t
+}
+
+// locations are all that a check of the service looks from, sorted.
+func locations(s *reports.ServiceReport) []string {
+	var names []string
+	for _, c := range s.CheckFacts {
+		for _, l := range c.Locations {
+			names = append(names, l.Location)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func location(l reports.LocationFact) string {
@@ -220,7 +230,7 @@ func people(load []reports.PersonLoad) (string, Table) {
 			mtta = seconds(*p.MTTA)
 		}
 		t.Rows = append(t.Rows, []string{
-			name, fmt.Sprint(p.Pages), fmt.Sprint(p.OutOfHours), fmt.Sprint(p.Sleep), fmt.Sprint(p.Acked), fmt.Sprint(p.Unacked), mtta, Clock(p.OnCallMs, Floor),
+			name, strconv.Itoa(p.Pages), strconv.Itoa(p.OutOfHours), strconv.Itoa(p.Sleep), strconv.Itoa(p.Acked), strconv.Itoa(p.Unacked), mtta, Clock(p.OnCallMs, Floor),
 		})
 	}
 	if pages == 0 {
