@@ -207,15 +207,16 @@ func weekArgs(r reports.Report, written time.Time) (pgx.NamedArgs, error) {
 	}, nil
 }
 
+// In the order of the primary key, so that nothing is sorted; of several revisions
+// the last one wins.
 const sqlWeeks = `
-SELECT DISTINCT ON (w.iso_year, w.iso_week, w.service)
-	w.service, w.iso_year, w.iso_week, w.revision, w.target_ppm, w.good_ms, w.bad_ms, w.unk_ms, w.excl_ms, w.facts_sha
+SELECT w.service, w.iso_year, w.iso_week, w.revision, w.target_ppm, w.good_ms, w.bad_ms, w.unk_ms, w.excl_ms, w.facts_sha
 FROM slo_week w
 WHERE w.zone = @zone
 AND (w.iso_year, w.iso_week) >= (@year1::int2, @week1::int2)
 AND (w.iso_year, w.iso_week) <= (@year2::int2, @week2::int2)
 AND (cardinality(@services::text[]) = 0 OR w.service = ANY(@services))
-ORDER BY w.iso_year, w.iso_week, w.service, w.revision DESC`
+ORDER BY w.iso_year, w.iso_week, w.service, w.revision`
 
 // Weeks implements [reports.Archive].
 func (s Reports) Weeks(ctx context.Context, first, last reports.Week, services []string) ([]reports.WeekFact, error) {
@@ -234,6 +235,10 @@ func (s Reports) Weeks(ctx context.Context, first, last reports.Week, services [
 	_, err = pgx.ForEachRow(rows, []any{
 		&f.Service, &f.Year, &f.Number, &f.Revision, &f.ObjectivePPM, &f.GoodMs, &f.BadMs, &f.UnknownMs, &f.ExcludedMs, &f.Sum,
 	}, func() error {
+		if n := len(out); n > 0 && out[n-1].Service == f.Service && out[n-1].Number == f.Number && out[n-1].Year == f.Year {
+			out[n-1] = f
+			return nil
+		}
 		out = append(out, f)
 		return nil
 	})

@@ -12,6 +12,7 @@ import (
 	_ "time/tzdata" // the zone of the week must not depend on the machine
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/jackc/pgx/v5"
 
 	"keepwatch/alerting"
@@ -129,21 +130,52 @@ func TestWeekFromPostgres(t *testing.T) {
 					From: down, To: down.Add(43 * time.Minute), Ms: 2_580_000,
 					Checks: []string{"front-page", "photo-journey"}, Locations: []string{"central", "west"},
 					Cause: "front-page: status: got 503, want 200", Incident: "kw-image-site-1", AckBy: "grace", AckS: new(int64(120)),
+					DetectS: new(int64(60)), ResolvedAt: new(down.Add(45 * time.Minute)), Rule: "confirmed outage",
 				}},
 				Gaps:         []reports.Gap{{From: blind, To: blind.Add(40 * time.Minute), Ms: 2_400_000, Cause: "front-page: no result"}},
 				SoftFailures: 10, Incidents: 1, MTTA: new(int64(120)), Acked: 1, Pages: 2,
+				MTTAMedian: new(int64(120)), MTTD: new(int64(60)), MTBF: new(int64(603_420)),
+				CheckFacts: []reports.CheckFacts{
+					{Name: "front-page", GoodMs: 603_510_000, BadMs: 2_490_000, UnknownMs: 2_400_000, SpentMs: 2_490_000, Locations: []reports.LocationFact{}},
+					{
+						Name: "photo-journey", GoodMs: 605_820_000, BadMs: 180_000, UnknownMs: 2_400_000, SpentMs: 180_000,
+						SoftFailures: 10, Locations: []reports.LocationFact{},
+					},
+				},
+				Critical: []string{"front-page", "photo-journey"},
 			},
 			{
 				Name: "unheard-of", ObjectivePPM: 950_000, UnknownMs: 608_400_000,
 				Availability: "no data", Coverage: "0.00", AvailabilityLow: "0.00", AvailabilityHigh: "100.00", Experienced: "no data",
 				BudgetMs: 30_420_000, RemainingMs: 30_420_000, WorstRemaining: -577_980_000, Verdict: reports.NotProven,
-				Outages: []reports.Outage{},
-				Gaps:    []reports.Gap{{From: w.From, To: w.To, Ms: 608_400_000, Cause: "no-such-check: not watched"}},
+				Outages:    []reports.Outage{},
+				Gaps:       []reports.Gap{{From: w.From, To: w.To, Ms: 608_400_000, Cause: "no-such-check: not watched"}},
+				CheckFacts: []reports.CheckFacts{{Name: "no-such-check", UnknownMs: 608_400_000, Locations: []reports.LocationFact{}}},
+				Critical:   []string{"no-such-check"},
 			},
 		},
+		Kind: reports.KindWeek, Title: "week 2025-W44", Hash: got.FactsSum(),
+		// The pages were accepted a minute apart, about two in the morning.
+		People: []reports.PersonLoad{{Name: "whoever the channel chose", Pages: 2, OutOfHours: 2, Sleep: 2}},
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("report (-got +want):\n%s", diff)
+	}
+	whole, err := reports.MakeWindow(ctx, store, w.Window(), reports.Settings{Zone: w.Zone, Services: services, Engine: "v1", TZData: "2025b"}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.Services[0].CheckFacts[0].Locations = []reports.LocationFact{
+		{Location: "central", GoodMs: 603_510_000, BadMs: 2_490_000, UnknownMs: 2_400_000},
+		{Location: "east", GoodMs: 602_400_000, BadMs: 3_600_000, UnknownMs: 2_400_000, SuspectMs: 3_600_000},
+		{Location: "west", GoodMs: 603_510_000, BadMs: 2_490_000, UnknownMs: 2_400_000},
+	}
+	opts := cmpopts.IgnoreFields(reports.CheckFacts{}, "Latency", "LastWeek")
+	if diff := cmp.Diff(whole.Services[0].CheckFacts[0], want.Services[0].CheckFacts[0], opts); diff != "" {
+		t.Errorf("front-page (-got +want):\n%s", diff)
+	}
+	if whole.Hash != want.Hash || whole.TZData != "2025b "+reports.Fingerprint(w.Zone) || whole.Engine != "v1" {
+		t.Errorf("got hash %s, %q, %q; want the same facts", whole.Hash, whole.TZData, whole.Engine)
 	}
 	if retried != 10 {
 		t.Fatalf("the test retried %d results, want 10", retried)

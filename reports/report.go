@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -176,5 +177,12 @@ func FloorPercent(part, whole int64, decimals int) string {
 		scale *= 10
 	}
 	n := part * 100 * scale / whole
-	return fmt.Sprintf("%d.%0*d", n/scale, decimals, n%scale)
+	b := strconv.AppendInt(make([]byte, 0, 16), n/scale, 10) // a trend has thousands of them
+	if decimals > 0 {
+		b = append(b, '.')
+		for s := scale / 10; s > 0; s /= 10 {
+			b = append(b, byte('0'+n/s%10))
+		}
+	}
+	return string(b)
 }

@@ -49,10 +49,12 @@ type WeekFact struct {
 
 // Trend is the fact as a line of a trend.
 func (f WeekFact) Trend() TrendWeek {
-	s := ServiceReport{GoodMs: f.GoodMs, BadMs: f.BadMs, UnknownMs: f.UnknownMs}
-	s.judge(Percent(f.ObjectivePPM))
+	objective := Percent(f.ObjectivePPM)
+	seen, digits := f.GoodMs+f.BadMs, objective.decimals()
 	return TrendWeek{
-		Week: fmt.Sprintf("%04d-W%02d", f.Year, f.Number), Availability: s.Availability, Coverage: s.Coverage, Verdict: s.Verdict,
+		Week:         Week{Year: f.Year, Number: f.Number}.String(),
+		Availability: FloorPercent(f.GoodMs, seen, digits), Coverage: FloorPercent(seen, seen+f.UnknownMs, digits),
+		Verdict:      Decide(f.BadMs, f.UnknownMs, seen+f.UnknownMs, objective),
 		ObjectivePPM: f.ObjectivePPM, GoodMs: f.GoodMs, BadMs: f.BadMs, UnknownMs: f.UnknownMs, ExcludedMs: f.ExcludedMs,
 		Revision: f.Revision,
 	}
