@@ -14,6 +14,7 @@ import (
 	"keepwatch/alerting"
 	"keepwatch/alerting/pagerduty"
 	"keepwatch/alerting/webhook"
+	"keepwatch/ledger"
 	"keepwatch/oncall"
 	"keepwatch/postgres"
 	"keepwatch/reports"
@@ -66,6 +67,8 @@ type File struct {
 	NewRelic *telemetry.Config `yaml:"newrelic"`
 	// AccessLogs are logs of web servers that show what real visitors get, beside the probes. Default: none.
 	AccessLogs []traffic.Config `yaml:"access_logs"`
+	// Ledger says how long single results are kept.
+	Ledger ledger.Config `yaml:"ledger"`
 	// Reports says how weeks are counted and to whom Monday's report goes.
 	Reports Reports `yaml:"reports"`
 

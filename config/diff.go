@@ -114,7 +114,7 @@ func text[T any](v T) string { return string(private().json(nil, reflect.ValueOf
 // blocks are the parts of a file that have no name of their own and that a
 // reload applies.
 func blocks(f *File) map[string]string {
-	m := map[string]string{"fallback": text(f.Fallback.After), "reports": text(f.Reports)}
+	m := map[string]string{"fallback": text(f.Fallback.After), "ledger": text(f.Ledger), "reports": text(f.Reports)}
 	if f.PagerDuty != nil {
 		m["pagerduty"] = text(*f.PagerDuty)
 	}

@@ -39,13 +39,13 @@ const (
 // Keeper is a [probe.Store] that keeps the ledger beside the results: it stores them
 // with what they fold to in one transaction. Of all processes that share a database one
 // folds; the others store results, and the database marks what they changed. Set the
-// exported fields before the first use; Waiting may be nil. Safe for concurrent use.
+// exported fields before the first use; Keep and Waiting may be nil. Safe for concurrent use.
 type Keeper struct {
 	Store Store
 	Agent string // names this process among all that share the database
-	// KeepRaw is how late a result may come; older ones are refused and counted. 0 means
-	// that none is too late.
-	KeepRaw time.Duration
+	// Keep tells how late a result may come; older ones are refused and counted. Nil
+	// means that none is too late.
+	Keep func() time.Duration
 	// Waiting tells how many results wait to be stored: while some do, the past is not
 	// settled.
 	Waiting func() int
@@ -94,7 +94,7 @@ func (k *Keeper) tell(change func(*State)) {
 	}
 }
 
-// Insert implements [probe.Store]. Results older than KeepRaw are refused, counted and
+// Insert implements [probe.Store]. Results older than Keep says are refused, counted and
 // logged, the others are stored.
 func (k *Keeper) Insert(ctx context.Context, rs []probe.Result) error {
 	k.mu.Lock()
@@ -105,10 +105,10 @@ func (k *Keeper) Insert(ctx context.Context, rs []probe.Result) error {
 
 // notTooLate leaves out what is too old.
 func (k *Keeper) notTooLate(rs []probe.Result, now time.Time) []probe.Result {
-	if k.KeepRaw <= 0 {
+	if k.Keep == nil {
 		return rs
 	}
-	oldest := now.Truncate(day).Add(-k.KeepRaw)
+	oldest := now.Truncate(day).Add(-k.Keep())
 	late := func(r probe.Result) bool { return r.Slot.Before(oldest) }
 	i := slices.IndexFunc(rs, late)
 	if i < 0 {

@@ -25,7 +25,7 @@ type world struct {
 }
 
 func (w *world) start(i int) {
-	w.keepers[i] = &Keeper{Store: w.shelf, Agent: fmt.Sprint("daemon-", i), KeepRaw: 35 * day, Log: slog.New(slog.DiscardHandler)}
+	w.keepers[i] = &Keeper{Store: w.shelf, Agent: fmt.Sprint("daemon-", i), Keep: func() time.Duration { return 35 * day }, Log: slog.New(slog.DiscardHandler)}
 }
 
 func (w *world) configure(check string) {

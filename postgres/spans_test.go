@@ -20,7 +20,7 @@ import (
 )
 
 func keeper(db *postgres.DB, agent string) *ledger.Keeper {
-	return &ledger.Keeper{Store: &postgres.Results{DB: db}, Agent: agent, KeepRaw: 35 * day, Log: slog.New(slog.DiscardHandler)}
+	return &ledger.Keeper{Store: &postgres.Results{DB: db}, Agent: agent, Keep: func() time.Duration { return 35 * day }, Log: slog.New(slog.DiscardHandler)}
 }
 
 // some draws results of the last two minutes of two checks.

@@ -37,6 +37,9 @@ type Gauges struct {
 	ClockOffset    func() float64 // seconds against the database's clock
 	IncidentsOpen  func() float64 // neither acknowledged nor resolved
 	IncidentsAcked func() float64
+	Folding        func() float64 // 1: this process folds the ledger
+	Unfolded       func() float64 // stretches and checks that wait to be folded
+	TooLate        func() float64 // results refused since start because they came too late
 }
 
 // Metrics is the Prometheus side: a registry of its own. Made by [NewMetrics];
@@ -130,6 +133,9 @@ func (m *Metrics) registerGauges(g Gauges) {
 	m.counter("missed_slots_total", "Slots that could not be looked at.", nil, g.MissedSlots)
 	m.counter("clock_steps_total", "Steps of the wall clock.", nil, g.ClockSteps)
 	m.gauge("clock_offset_seconds", "Wall clock against the database's.", nil, g.ClockOffset)
+	m.gauge("ledger_folding", "1 when this process folds the ledger.", nil, g.Folding)
+	m.gauge("ledger_unfolded", "Stretches of time that wait to be folded.", nil, g.Unfolded)
+	m.counter("ledger_late_results_total", "Results that came too late to be kept.", nil, g.TooLate)
 	m.gauge("incidents", "Incidents that are not resolved.", prometheus.Labels{"state": string(alerting.Open), "priority": "critical"}, g.IncidentsOpen)
 	m.gauge("incidents", "Incidents that are not resolved.", prometheus.Labels{"state": string(alerting.Acknowledged), "priority": "critical"}, g.IncidentsAcked)
 }

@@ -15,6 +15,7 @@ import (
 
 	"keepwatch/alerting"
 	"keepwatch/config"
+	"keepwatch/ledger"
 	"keepwatch/postgres"
 	"keepwatch/probe"
 	"keepwatch/reports"
@@ -60,6 +61,7 @@ type daemon struct {
 	deliverer *alerting.Deliverer
 	leader    *alerting.Leader
 	recorder  *probe.Recorder
+	keeper    *ledger.Keeper
 	runner    *probe.Runner
 	writer    *reports.Writer
 	courier   *courier.Courier
@@ -171,7 +173,8 @@ func (d *daemon) makeWatch(ctx context.Context) (err error) {
 	if err := d.openOutbox(filepath.Join(dir, "outbox.db")); err != nil {
 		return err
 	}
-	d.recorder = &probe.Recorder{Store: d.newrelic.Results(d.database.results), Journal: d.journal, Log: d.log}
+	d.keeper = d.makeKeeper()
+	d.recorder = &probe.Recorder{Store: d.newrelic.Results(d.keeper), Journal: d.journal, Log: d.log}
 	d.metrics = telemetry.NewMetrics(version, d.gauges())
 	d.metrics.NewRelic(d.newrelic)
 	d.failover = &alerting.Failover{Primary: postgres.Incidents{DB: db}, Log: d.log}
@@ -257,7 +260,7 @@ func (d *daemon) run(ctx context.Context) error {
 	keepers = append(keepers, part{"database", d.database.Run}, part{"new relic", d.newrelic.Run})
 	if d.roles.watch {
 		keepers = append(keepers,
-			part{"failover", d.failover.Run}, part{"recorder", d.recorder.Run}, part{"leader", d.leader.Run})
+			part{"failover", d.failover.Run}, part{"recorder", d.recorder.Run}, part{"ledger", d.keeper.Run}, part{"leader", d.leader.Run})
 		producers = append(producers,
 			part{"prober", d.probe}, part{"figures", d.figures.Run}, part{"backlog", d.backlog.Run},
 			part{"covers", d.covers.Run}, part{"audit", d.trail.Run}, part{"silences", d.silences.Run}, part{"auditor", d.auditor.Run}, part{"reload", d.watchReload})

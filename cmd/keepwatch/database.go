@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"keepwatch/config"
@@ -28,6 +29,7 @@ type database struct {
 	beats   *probe.Beats
 	results *postgres.Results
 	now     func() time.Time
+	keep    atomic.Int64 // how long single results are kept, as a time.Duration
 
 	mu      sync.Mutex
 	ready   bool          // guarded by mu: migrated, and answered at the last look
@@ -73,12 +75,16 @@ func openDatabase(ctx context.Context, f *config.File, ownServer bool, log *slog
 		return nil, d.abandon(ctx, err)
 	}
 	d.db, d.results = db, &postgres.Results{DB: db}
+	d.keep.Store(int64(f.Ledger.KeepRaw))
 	if err := d.check(ctx); errors.Is(err, postgres.ErrAuth) || errors.Is(err, postgres.ErrNewer) {
 		db.Close()
 		return nil, d.abandon(ctx, err)
 	}
 	return d, nil
 }
+
+// keepRaw is how long single results are kept.
+func (d *database) keepRaw() time.Duration { return time.Duration(d.keep.Load()) }
 
 // abandon stops a server that was started for nothing.
 func (d *database) abandon(ctx context.Context, err error) error {
@@ -112,7 +118,7 @@ func (d *database) Run(ctx context.Context) error {
 		if d.now().Sub(maintained) < time.Hour {
 			continue
 		}
-		created, dropped, err := d.results.MaintainPartitions(ctx, d.now().UTC(), keepDays)
+		created, dropped, err := d.results.MaintainPartitions(ctx, d.now().UTC(), int(d.keepRaw()/(24*time.Hour)))
 		if err != nil {
 			d.log.WarnContext(ctx, "maintain partitions", "err", err)
 			continue

@@ -21,7 +21,7 @@ import (
 // Health implements web.Source: one line a concern, each with what to do.
 func (d *daemon) Health(context.Context) []web.Line {
 	now := d.now()
-	lines := []web.Line{d.databaseLine(), d.recordingLine(now), d.probingLine(now), d.pagingLine(now)}
+	lines := []web.Line{d.databaseLine(), d.recordingLine(now), d.ledgerLine(), d.probingLine(now), d.pagingLine(now)}
 	if l, ok := d.pagerDutyLine(now); ok {
 		lines = append(lines, l)
 	}
@@ -154,7 +154,7 @@ func (d *daemon) somebodyExpectsPages() bool {
 
 // gauges are read at each scrape.
 func (d *daemon) gauges() telemetry.Gauges {
-	return telemetry.Gauges{
+	return d.ledgerGauges(telemetry.Gauges{
 		OutboxPending: func() float64 {
 			pages, _ := d.backlog.now(d.now())
 			return float64(pages)
@@ -178,7 +178,7 @@ func (d *daemon) gauges() telemetry.Gauges {
 		IncidentsAcked: func() float64 {
 			return float64(d.countIncidents(alerting.Acknowledged))
 		},
-	}
+	})
 }
 
 func (d *daemon) countIncidents(state alerting.State) int {

@@ -24,6 +24,7 @@ func (d *daemon) put(ctx context.Context, f *config.File) error {
 	d.engine.Apply(f.Rules(), d.covers.roster(f), d.routing(f))
 	d.metrics.Lean(!fullDetail(f))
 	d.runner.Apply(checks)
+	d.database.keep.Store(int64(f.Ledger.KeepRaw))
 	d.database.sync(ctx, d.now().UTC(), checks)
 	known := map[string]bool{}
 	for _, c := range checks {

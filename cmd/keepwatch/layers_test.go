@@ -67,7 +67,7 @@ var layers = map[string][]string{
 	"alerting/fakepd": {},
 
 	"config": {
-		"probe", "oncall", "reports", "alerting", "site", "site/render", "site/originals",
+		"probe", "oncall", "reports", "ledger", "alerting", "site", "site/render", "site/originals",
 		"postgres", "telemetry", "traffic", "web", "alerting/pagerduty", "alerting/webhook", "alerting/email",
 		"reports/plain", "reports/page", "reports/pdf",
 		"docs",

@@ -56,7 +56,7 @@ RFC 3339; the window ends before --to.`,
 		},
 	}
 	o.add(cmd)
-	cmd.AddCommand(c.reportListCommand(), c.reportNoteCommand(), c.reportSendCommand())
+	cmd.AddCommand(c.reportListCommand(), c.reportVerifyCommand(), c.reportNoteCommand(), c.reportSendCommand())
 	return cmd
 }
 
