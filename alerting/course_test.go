@@ -127,6 +127,33 @@ func TestNoQuietChannelIsSaid(t *testing.T) {
 	}
 }
 
+// Whoever closed it thought that it was over: failing anew pages, though it is the
+// same incident.
+func TestClosedByHandThenFailingAnew(t *testing.T) {
+	t.Parallel()
+	t0 := tallyBegin()
+	s := situation(oncall.Level{Page: "ada"}).with("front", t0, "bb")
+	s.Rule.Reopen = 10 * time.Minute
+	take := func(c Change, ok bool) Change {
+		t.Helper()
+		if !ok {
+			t.Fatal("nothing was decided")
+		}
+		s.Open, s.Pages = &c.Incident, append(s.Pages, c.Pages...)
+		return c
+	}
+	first := take(Decide(s, t0.Add(time.Minute)))
+	take(s.closeByHand("grace", t0.Add(time.Minute), t0.Add(time.Minute)))
+	s = s.with("front", t0.Add(2*time.Minute), "gg")
+	take(Decide(s, t0.Add(3*time.Minute)))
+	s = s.with("front", t0.Add(4*time.Minute), "bb")
+	got := take(Decide(s, t0.Add(5*time.Minute)))
+	last := got.Pages[len(got.Pages)-1]
+	if got.Incident.ID != first.Incident.ID || last.Action != Trigger || last.DedupKey != first.Incident.ID+".2" || got.Incident.State != Open {
+		t.Errorf("got %+v", got)
+	}
+}
+
 // Whatever is silenced, closed, acknowledged and held back, in whatever order:
 // every alert that was opened is closed once the service is well, and while it
 // fails and nothing holds it back, somebody is paged.
@@ -139,6 +166,7 @@ func TestDecideCourse(t *testing.T) {
 		s.Followed = func(string) bool { return true }
 		now := tallyBegin()
 		open := map[string]bool{} // alerts at the channels
+		dead := map[string]bool{} // alerts that ring no more
 		take := func(c Change, ok bool) {
 			if !ok {
 				return
@@ -147,12 +175,17 @@ func TestDecideCourse(t *testing.T) {
 				switch p.Action {
 				case Trigger:
 					open[p.DedupKey+p.Channel+p.Route] = true
-					if c.Incident.Hold.Kind != "" {
-						t.Fatalf("paged although %s", c.Incident.Hold.Text)
+					if c.Incident.Hold.Kind != "" || c.Incident.Recovering() || c.Incident.State != Open {
+						t.Fatalf("paged although it is %s, recovered %v, %s", c.Incident.State, c.Incident.Recovered, c.Incident.Hold.Text)
+					}
+					if dead[p.DedupKey+p.Channel+p.Route] {
+						t.Fatalf("a trigger of %s, which was acknowledged or resolved: it rings nobody", p.DedupKey)
 					}
 				case Resolve:
 					delete(open, p.DedupKey+p.Channel+p.Route)
+					dead[p.DedupKey+p.Channel+p.Route] = true
 				case Acknowledge:
+					dead[p.DedupKey+p.Channel+p.Route] = true
 				}
 			}
 			inc := c.Incident
