@@ -9,7 +9,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 # Packages with goroutines of their own: the race detector pays there.
 RACE := ./alerting/... ./probe/... ./spool/... ./web/... ./telemetry/... ./site ./site/access ./site/guard/... ./site/intake ./site/originals/... ./site/render/...
 
-.PHONY: help run stop-site start-site demo test test-browser test-s3 test-nfs test-turbo short race long fuzz lint generate bench build course need need-race need-nginx cover clean
+.PHONY: faults figures help run stop-site start-site demo test test-browser test-s3 test-nfs test-turbo short race long fuzz lint generate bench build course need need-race need-nginx cover clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -40,7 +40,8 @@ need-nginx: ## install what tests of the site behind a proxy need (nginx), if mi
 
 test: need-race need-nginx ## run all tests (installs what they need)
 	$(GO) test -race -shuffle=on -timeout 15m $(RACE)
-	$(GO) test -shuffle=on -timeout 15m $$($(GO) list ./... | grep -vxF "$$($(GO) list $(RACE))")
+	$(GO) test -shuffle=on -timeout 15m $$($(GO) list ./... | grep -vxF "$$($(GO) list $(RACE) ./faults)")
+	$(GO) test -tags failpoints -shuffle=on -timeout 15m -parallel 16 ./faults
 
 test-browser: need ## the pages in a real Chromium (installs it: 440 MB); screenshots go to artifacts/
 	@deploy/need chromium
@@ -75,6 +76,13 @@ long: need-race ## the long forms: 1,000,000 on-call comparisons, New Relic faul
 	KEEPWATCH_LONG=1 $(GO) test -count=1 -timeout 60m -run 'Oracle|Handoff|Fault' -v ./oncall ./telemetry
 	KEEPWATCH_LONG=1 $(GO) test -count=1 -timeout 10m -run 'Slowloris' -v ./site/guard
 	KEEPWATCH_LONG=1 $(GO) test -count=1 -timeout 60m -run 'TestKilledAtRandom|TestScripts/newrelic' -v ./cmd/keepwatch
+
+SEED ?= 0
+faults: need ## the fault suite: 14 kinds of harm, 0 pages lost; writes docs/faults.md (20 minutes; SEED=… ROW=… replays one)
+	$(GO) run ./faults -seed "$(SEED)" -row "$(ROW)"
+
+figures: need ## only the figures of the fault suite
+	$(GO) run ./faults -seed "$(SEED)" -figures
 
 FUZZTIME ?= 1m
 fuzz: ## one minute for each fuzz target (FUZZTIME=10s for less)

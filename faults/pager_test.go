@@ -235,7 +235,7 @@ func result(n int, slot time.Time, ok bool) probe.Result {
 }
 
 func (s *pagerSettings) world(ctx context.Context, client *http.Client) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.World, http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.World+"?pager="+s.Dir[len(s.Dir)-1:], http.NoBody)
 	if err != nil {
 		return "", err
 	}

@@ -58,6 +58,24 @@ type Fault struct {
 
 	// WebhookCopies sends each webhook this many times while the fault is on. At most 20.
 	WebhookCopies int `json:"webhook_copies,omitempty"`
+	// WebhookReorder collects so many webhooks, at most a second long, and sends the last first. At most 20.
+	WebhookReorder int `json:"webhook_reorder,omitempty"`
+	// WebhookReplay sends each webhook once more after so long. At most 10m.
+	WebhookReplay Duration `json:"webhook_replay,omitempty"`
+	// WebhookForge also sends, before each webhook, one with a wrong signature that says the
+	// incident was resolved by mallory.
+	WebhookForge bool `json:"webhook_forge,omitempty"`
+	// WebhookOdd also sends, after each webhook, one of a type that nobody knows.
+	WebhookOdd bool `json:"webhook_odd,omitempty"`
+}
+
+// webhooks reports whether the fault is about webhooks only.
+func (f Fault) webhooks() bool {
+	g := Fault{
+		WebhookCopies: f.WebhookCopies, WebhookReorder: f.WebhookReorder, WebhookReplay: f.WebhookReplay,
+		WebhookForge: f.WebhookForge, WebhookOdd: f.WebhookOdd,
+	}
+	return f == g && g != Fault{}
 }
 
 // Duration is a time.Duration that is written like "1.5s" in JSON.
@@ -97,11 +115,11 @@ func (f Fault) check() error {
 	switch {
 	case f.Status != 0 && (f.Status < 400 || f.Status > 599):
 		return fmt.Errorf("status %d is no failure; give 400 to 599", f.Status)
-	case f.Delay < 0 || f.Delay > maxFaultDelay, f.Late < 0 || f.Late > maxFaultDelay, f.RetryAfter < 0:
+	case f.WebhookReplay < 0 || f.WebhookReplay > maxFaultDelay, f.Delay < 0 || f.Delay > maxFaultDelay, f.Late < 0 || f.Late > maxFaultDelay, f.RetryAfter < 0:
 		return errors.New("delay and late are 0s to 10m, retry_after is not negative")
 	case f.Probability < 0 || f.Probability > 1:
 		return errors.New("probability is over 0 to 1")
-	case f.Count < 0 || f.PerMinute < 0 || f.WebhookCopies < 0 || f.WebhookCopies > maxCopies:
+	case f.Count < 0 || f.PerMinute < 0 || f.WebhookCopies < 0 || f.WebhookCopies > maxCopies, f.WebhookReorder < 0 || f.WebhookReorder > maxCopies:
 		return errors.New("count and per_minute are not negative, webhook_copies is 0 to 20")
 	case f.Action != "" && f.Action != trigger && f.Action != acknowledge && f.Action != resolve:
 		return errors.New("action is trigger, acknowledge or resolve")
@@ -145,8 +163,8 @@ func (fs *faults) add(f Fault) error {
 // pick returns the fault for an event and counts it; the zero Fault is none.
 func (fs *faults) pick(e event, now time.Time) Fault {
 	for i, f := range fs.list {
-		if f.WebhookCopies > 0 && *f == (Fault{WebhookCopies: f.WebhookCopies}) {
-			continue // only about webhooks
+		if f.webhooks() {
+			continue
 		}
 		if f.REST || f.Unreached != "" || !f.matches(e) || (f.PerMinute > 0 && !fs.over(e.RoutingKey, f.PerMinute, now)) {
 			continue
@@ -233,11 +251,15 @@ func (fs *faults) retry(key string, now time.Time) time.Duration {
 	return max(times[0].Add(time.Minute).Sub(now), time.Second)
 }
 
-// copies returns how often each webhook is sent.
-func (fs *faults) copies() int {
-	n := 1
+// webhook is all that is on for webhooks now.
+func (fs *faults) webhook() Fault {
+	all := Fault{WebhookCopies: 1}
 	for _, f := range fs.list {
-		n = max(n, f.WebhookCopies)
+		all.WebhookCopies = max(all.WebhookCopies, f.WebhookCopies)
+		all.WebhookReorder = max(all.WebhookReorder, f.WebhookReorder)
+		all.WebhookReplay = max(all.WebhookReplay, f.WebhookReplay)
+		all.WebhookForge = all.WebhookForge || f.WebhookForge
+		all.WebhookOdd = all.WebhookOdd || f.WebhookOdd
 	}
-	return n
+	return all
 }

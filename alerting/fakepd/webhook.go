@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -147,10 +149,12 @@ func Sign(secret string, body []byte) string {
 
 // hook is one webhook on its way.
 type hook struct {
-	id     string // X-Webhook-Id, the same for all tries
-	body   []byte
-	line   Line
-	copies int
+	id    string // X-Webhook-Id, the same for all tries
+	body  []byte
+	line  Line
+	fault Fault // what is on for webhooks
+	// url and secret are where it goes and what signs it.
+	url, secret string
 }
 
 // send queues a webhook; the Server's mutex is held. A full queue drops it and says so.
@@ -166,7 +170,7 @@ func (s *Server) send(inc *Incident, kind, by string, at time.Time) {
 		return
 	}
 	select {
-	case s.hooks <- hook{id: rand.Text(), body: body, line: line, copies: s.faults.copies()}:
+	case s.hooks <- hook{id: rand.Text(), body: body, line: line, fault: s.faults.webhook(), url: s.opts.WebhookURL, secret: s.opts.WebhookSecret}:
 	default:
 		line.Note = "dropped: the queue of webhooks is full"
 		s.journal.add(line)
@@ -180,11 +184,78 @@ func (s *Server) deliver() {
 		case <-s.ctx.Done():
 			return
 		case h := <-s.hooks:
-			for range h.copies {
-				s.attempt(h)
+			for _, h := range s.gather(h) {
+				s.deliverOne(h)
 			}
 		}
 	}
+}
+
+// gather returns the webhooks to send next, the newest first when they are to be disordered.
+func (s *Server) gather(first hook) []hook {
+	out := []hook{first}
+	wait := time.NewTimer(time.Second)
+	defer wait.Stop()
+	for len(out) < first.fault.WebhookReorder {
+		select {
+		case h := <-s.hooks:
+			out = append(out, h)
+		case <-wait.C:
+			slices.Reverse(out)
+			return out
+		case <-s.ctx.Done():
+			return nil
+		}
+	}
+	slices.Reverse(out)
+	return out
+}
+
+// deliverOne sends a webhook with what the faults add to it.
+func (s *Server) deliverOne(h hook) {
+	if h.fault.WebhookForge {
+		s.beside(h, "forged", strings.NewReplacer(h.line.Action, "incident.resolved").Replace(string(h.body)), "not the secret")
+	}
+	for range h.fault.WebhookCopies {
+		s.attempt(h)
+	}
+	if h.fault.WebhookOdd {
+		s.beside(h, "of an odd type", strings.NewReplacer(h.line.Action, "incident.sneezed").Replace(string(h.body)), "")
+	}
+	if h.fault.WebhookReplay > 0 {
+		again := h
+		again.fault = Fault{WebhookCopies: 1}
+		s.work.Go(func() { // ends with the timer or with Close
+			if s.sleep(time.Duration(h.fault.WebhookReplay)) {
+				s.attempt(again)
+			}
+		})
+	}
+}
+
+// beside sends a webhook once that is not a true one; how it is answered is only noted.
+func (s *Server) beside(h hook, what, body, secret string) {
+	h.id, h.body = rand.Text(), []byte(body)
+	if secret != "" {
+		h.secret = secret
+	}
+	if what == "forged" {
+		h.body = bytes.ReplaceAll(h.body, []byte("\"agent\":{"), []byte("\"agent\":{\"summary\":\"mallory\","))
+	}
+	status, err := s.post(h)
+	l := h.line
+	l.At, l.Status, l.Note = time.Now().UTC(), status, what
+	if err != nil {
+		l.Note += ": " + err.Error()
+	}
+	s.write(l)
+}
+
+// HookTo sends webhooks to an address from now on, signed with a secret.
+func (s *Server) HookTo(url, secret string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.opts.WebhookURL, s.opts.WebhookSecret = url, secret
 }
 
 // attempt tries one webhook until it is taken or dropped.
@@ -241,7 +312,7 @@ func (s *Server) write(l Line) {
 func (s *Server) post(h hook) (int, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, webhookTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.opts.WebhookURL, bytes.NewReader(h.body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url, bytes.NewReader(h.body))
 	if err != nil {
 		return 0, err
 	}
@@ -249,7 +320,7 @@ func (s *Server) post(h hook) (int, error) {
 	req.Header.Set("User-Agent", "PagerDuty-Webhook/V3.0")
 	req.Header.Set("X-Webhook-Id", h.id)
 	req.Header.Set("X-Webhook-Subscription", "PFAKEHOOK")
-	req.Header.Set("X-PagerDuty-Signature", Sign(s.opts.WebhookSecret, h.body))
+	req.Header.Set("X-PagerDuty-Signature", Sign(h.secret, h.body))
 	resp, err := s.client.Do(req)
 	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {

@@ -35,6 +35,9 @@ import (
 // rigHold is how long the daemons hold a resolve after doubt.
 const rigHold = 3 * time.Second
 
+// rigSecret signs the webhooks of the rig's PagerDuty.
+const rigSecret = "the secret of the rig"
+
 // killSeed is the seed of a run: KEEPWATCH_KILL_SEED, or one of the moment. It is printed.
 func killSeed(t *testing.T) uint64 {
 	t.Helper()
@@ -153,7 +156,7 @@ rotations:
   primary: {start: 2026-01-05, people: [ada]}
 escalations:
   shop: {levels: [{page: primary}]}
-pagerduty: {routing_key: "${PAGERDUTY_ROUTING_KEY}", events_url: "${KILL_EVENTS}", hold_resolve: "${KILL_HOLD}"}
+pagerduty: {routing_key: "${PAGERDUTY_ROUTING_KEY}", events_url: "${KILL_EVENTS}", webhook_secret: "${KILL_SECRET}", hold_resolve: "${KILL_HOLD}"}
 `
 
 // process is one daemon's place, and the daemon that runs there, if one does.
@@ -214,7 +217,7 @@ func (p *process) start() {
 	cmd.Dir = p.home
 	cmd.Env = append(os.Environ(),
 		"PAGERDUTY_ROUTING_KEY="+standInKey, "KILL_CONSOLE="+p.console, "KILL_TARGET="+p.rig.target.URL,
-		"KILL_EVENTS="+p.rig.pdURL, "KILL_HOLD="+rigHold.String(), "KILL_DATABASE="+p.rig.db)
+		"KILL_EVENTS="+p.rig.pdURL, "KILL_SECRET="+rigSecret, "KILL_HOLD="+rigHold.String(), "KILL_DATABASE="+p.rig.db)
 	cmd.Stdout, cmd.Stderr = p.log, p.log
 	if err := cmd.Start(); err != nil {
 		p.rig.t.Errorf("start the daemon: %v", err)
