@@ -41,18 +41,18 @@ func TestClientErrorsSayWhatToDo(t *testing.T) {
 		waits   time.Duration
 		sending error
 	}{
-		{"401", func(w http.ResponseWriter) { w.WriteHeader(401) }, ErrToken, "make a new one and put it into PAGERDUTY_TOKEN", 0, nil},
-		{"403", func(w http.ResponseWriter) { w.WriteHeader(403) }, ErrForbidden, "is not allowed", 0, nil},
-		{"404", func(w http.ResponseWriter) { w.WriteHeader(404) }, ErrGone, "deleted", 0, nil},
-		{"429 with a pause", func(w http.ResponseWriter) { w.Header().Set("Ratelimit-Reset", "7"); w.WriteHeader(429) }, ErrBusy, "rate limit", 7 * time.Second, nil},
-		{"429 without", func(w http.ResponseWriter) { w.WriteHeader(429) }, ErrBusy, "rate limit", time.Second, nil},
+		{"401", func(w http.ResponseWriter) { w.WriteHeader(http.StatusUnauthorized) }, ErrToken, "make a new one and put it into PAGERDUTY_TOKEN", 0, nil},
+		{"403", func(w http.ResponseWriter) { w.WriteHeader(http.StatusForbidden) }, ErrForbidden, "is not allowed", 0, nil},
+		{"404", func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotFound) }, ErrGone, "deleted", 0, nil},
+		{"429 with a pause", func(w http.ResponseWriter) { w.Header().Set("Ratelimit-Reset", "7"); w.WriteHeader(http.StatusTooManyRequests) }, ErrBusy, "rate limit", 7 * time.Second, nil},
+		{"429 without", func(w http.ResponseWriter) { w.WriteHeader(http.StatusTooManyRequests) }, ErrBusy, "rate limit", time.Second, nil},
 		{"400", func(w http.ResponseWriter) {
-			w.WriteHeader(400)
+			w.WriteHeader(http.StatusBadRequest)
 			_, _ = io.WriteString(w, `{"error":{"message":"Invalid Input Provided","errors":["no such user s3cret-token"]}}`)
 		}, ErrRefusedCall, "Invalid Input Provided: no such user", 0, nil},
-		{"503", func(w http.ResponseWriter) { w.WriteHeader(503) }, ErrNoAnswer, "HTTP 503", 0, nil},
+		{"503", func(w http.ResponseWriter) { w.WriteHeader(http.StatusServiceUnavailable) }, ErrNoAnswer, "HTTP 503", 0, nil},
 		{"an answer that is none", func(w http.ResponseWriter) { _, _ = io.WriteString(w, "<html>") }, ErrNoAnswer, "cannot be read", 0, nil},
-		{"a redirection", func(w http.ResponseWriter) { w.Header().Set("Location", "/elsewhere"); w.WriteHeader(302) }, ErrNoAnswer, "HTTP 302", 0, nil},
+		{"a redirection", func(w http.ResponseWriter) { w.Header().Set("Location", "/elsewhere"); w.WriteHeader(http.StatusFound) }, ErrNoAnswer, "HTTP 302", 0, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -39,14 +39,14 @@ type Subscription struct {
 func (s *Subscription) init() { s.setup.Do(func() { s.wake = make(chan struct{}, 1) }) }
 
 // Reload sets the client and the address that webhooks come to; nil or "" switches it off.
-func (s *Subscription) Reload(client *Client, url string) {
+func (s *Subscription) Reload(client *Client, at string) {
 	s.init()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.client == client && s.url == url {
+	if s.client == client && s.url == at {
 		return
 	}
-	s.client, s.url, s.note = client, url, ""
+	s.client, s.url, s.note = client, at, ""
 	nudge(s.wake)
 }
 

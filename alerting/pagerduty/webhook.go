@@ -95,7 +95,7 @@ var (
 )
 
 // SecretHeader is the header that carries the second secret.
-const SecretHeader = "X-Keepwatch-Secret"
+const SecretHeader = "X-Keepwatch-Secret" //nolint:gosec // the name of a header, not a secret
 
 // Webhook is the HTTP handler for PagerDuty's webhooks v3. Set its fields
 // before use; safe for concurrent use.
