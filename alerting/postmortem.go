@@ -25,7 +25,7 @@ func Postmortem(inc Incident, entries []Entry, pages []Page, zone *time.Location
 	w.line("")
 	w.line("| time (%s) | what | who |", zone)
 	w.line("|---|---|---|")
-	for _, e := range merge(entries, pages) {
+	for _, e := range w.merge(inc, entries, pages) {
 		w.line("| %s | %s | %s |", w.at(e.At), plainText(e.Text), plainText(e.Person))
 	}
 	w.line("")
@@ -86,17 +86,14 @@ func firstAccepted(pages []Page) time.Time {
 }
 
 // merge puts how the pages stand among the entries, by time.
-func merge(entries []Entry, pages []Page) []Entry {
+func (w *markdown) merge(inc Incident, entries []Entry, pages []Page) []Entry {
 	out := slices.Clone(entries)
 	for _, p := range pages {
-		at, text := p.AcceptedAt, string(p.Action)+" through "+p.Channel+": "+string(p.State)
+		at := p.AcceptedAt
 		if at.IsZero() {
 			at = p.Created
 		}
-		if p.LastError != "" {
-			text += " (" + p.LastError + ")"
-		}
-		out = append(out, Entry{At: at, Seq: p.Seq, Person: p.Person, Text: text})
+		out = append(out, Entry{At: at, Seq: p.Seq, Person: p.Person, Text: string(p.Action) + " through " + p.Channel + ": " + p.Status(inc, pages, w.zone)})
 	}
 	slices.SortStableFunc(out, func(a, b Entry) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Seq, b.Seq)) })
 	return out

@@ -26,7 +26,7 @@ func TestPostmortem(t *testing.T) {
 		{At: at(600), Seq: 3001, Kind: "resolved", Text: "recovered: front good again"},
 	}
 	pages := []Page{
-		{Action: Trigger, Channel: "pagerduty", Person: "ada", State: Accepted, Created: at(9), AcceptedAt: at(12), Seq: 1001},
+		{Action: Trigger, Channel: "pagerduty", Person: "ada", State: Accepted, Created: at(9), AcceptedAt: at(12), Seq: 1001, Proof: Ringing, Ringing: "Ada", RingingAt: at(12)},
 		{Action: Trigger, Channel: "team-mail", Person: "ada", State: Rejected, Created: at(9), Seq: 1002, LastError: "550 no such box"},
 	}
 	want := `# Incident shop
@@ -48,8 +48,8 @@ shop is failing: front (status 500, &lt;b&gt;expected&lt;/b&gt; \| 200)
 | time (America/Los_Angeles) | what | who |
 |---|---|---|
 | 2026-11-22 03:12:09 | shop is failing |  |
-| 2026-11-22 03:12:09 | trigger through team-mail: rejected (550 no such box) | ada |
-| 2026-11-22 03:12:12 | trigger through pagerduty: accepted | ada |
+| 2026-11-22 03:12:09 | trigger through team-mail: failed (550 no such box) | ada |
+| 2026-11-22 03:12:12 | trigger through pagerduty: rang Ada since 03:12:12 | ada |
 | 2026-11-22 03:13:35 | acknowledged in PagerDuty | ada |
 | 2026-11-22 03:22:00 | recovered: front good again |  |
 

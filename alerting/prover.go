@@ -46,7 +46,7 @@ type Prover struct {
 	// Guarded by mu:
 	verifiers map[string]Verifier // by channel
 	after     time.Duration
-	looks     map[string]*lookup    // by page
+	looks     map[string]*lookup  // by page
 	blind     map[string]trouble  // channels that could not be asked
 	silent    map[string]string   // by page: why it wakes nobody
 	seen      map[string]Evidence // by dedup key: what was last told from outside

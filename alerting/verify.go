@@ -101,8 +101,11 @@ func (p Page) rings(in Incident, clock func(time.Time) string) string {
 	}
 	switch p.Proof {
 	case "":
-		return "accepted, not looked up yet"
+		return "accepted"
 	case Ringing:
+		if in.State == Resolved {
+			return since("rang " + p.Ringing)
+		}
 		return since("ringing " + p.Ringing)
 	case Answered:
 		return "acknowledged by " + p.Ringing

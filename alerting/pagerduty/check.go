@@ -62,7 +62,9 @@ func endsAll(found []Finding) bool {
 }
 
 func (c *Client) examineUser(ctx context.Context, person, id, from string) (found []Finding, known bool) {
-	finding := func(kind, text string) []Finding { return []Finding{{Kind: kind, Person: person, Text: person + ": " + text}} }
+	finding := func(kind, text string) []Finding {
+		return []Finding{{Kind: kind, Person: person, Text: person + ": " + text}}
+	}
 	u, err := c.user(ctx, id)
 	switch {
 	case errors.Is(err, ErrGone):

@@ -44,7 +44,10 @@ func TestClientErrorsSayWhatToDo(t *testing.T) {
 		{"401", func(w http.ResponseWriter) { w.WriteHeader(http.StatusUnauthorized) }, ErrToken, "make a new one and put it into PAGERDUTY_TOKEN", 0, nil},
 		{"403", func(w http.ResponseWriter) { w.WriteHeader(http.StatusForbidden) }, ErrForbidden, "is not allowed", 0, nil},
 		{"404", func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotFound) }, ErrGone, "deleted", 0, nil},
-		{"429 with a pause", func(w http.ResponseWriter) { w.Header().Set("Ratelimit-Reset", "7"); w.WriteHeader(http.StatusTooManyRequests) }, ErrBusy, "rate limit", 7 * time.Second, nil},
+		{"429 with a pause", func(w http.ResponseWriter) {
+			w.Header().Set("Ratelimit-Reset", "7")
+			w.WriteHeader(http.StatusTooManyRequests)
+		}, ErrBusy, "rate limit", 7 * time.Second, nil},
 		{"429 without", func(w http.ResponseWriter) { w.WriteHeader(http.StatusTooManyRequests) }, ErrBusy, "rate limit", time.Second, nil},
 		{"400", func(w http.ResponseWriter) {
 			w.WriteHeader(http.StatusBadRequest)
