@@ -73,6 +73,7 @@ type daemon struct {
 	silences  *silences
 	auditor   *auditor
 	burns     *burns
+	visitors  *visitors
 
 	site   *site.Site
 	siteLn net.Listener
@@ -191,6 +192,7 @@ func (d *daemon) makeWatch(ctx context.Context) (err error) {
 	d.runner = &probe.Runner{Sink: d.metrics.Sink(d.recent), Log: d.log}
 	d.engine.Again = d.runner.LookAgain
 	store := postgres.Reports{DB: db}
+	d.visitors = &visitors{store: postgres.Traffic{DB: db}, file: d.present.Load, log: d.log}
 	d.burns = &burns{store: store, first: postgres.Burns{DB: db}.First, engine: d.engine, file: d.present.Load, log: d.log}
 	d.auditor = &auditor{leads: d.leader.Leads, problems: d.audited, deadman: d.deadman, log: d.log}
 	d.figures = &figures{store: store, settings: d.reportSettings, tell: d.metrics.SLO, log: d.log}
@@ -264,6 +266,7 @@ func (d *daemon) run(ctx context.Context) error {
 		producers = append(producers,
 			part{"prober", d.probe}, part{"figures", d.figures.Run}, part{"backlog", d.backlog.Run},
 			part{"covers", d.covers.Run}, part{"audit", d.trail.Run}, part{"silences", d.silences.Run}, part{"auditor", d.auditor.Run}, part{"reload", d.watchReload})
+		producers = append(producers, part{"access logs", d.visitors.Run})
 	}
 	if d.console != nil {
 		producers = append(producers, part{"console", func(ctx context.Context) error { return d.console.Run(ctx, d.consoleLn) }})

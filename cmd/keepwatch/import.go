@@ -27,7 +27,7 @@ func (c *cli) importCommand() *cobra.Command {
 		Use: "import", Short: "Bring in what others recorded: old probe logs and access logs", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(c.importJTLCommand(), c.importCSVCommand())
+	cmd.AddCommand(c.importJTLCommand(), c.importCSVCommand(), c.importALBCommand())
 	return cmd
 }
 

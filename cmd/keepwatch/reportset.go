@@ -31,6 +31,9 @@ func wholeSettings(f *config.File, db *postgres.DB) reports.Settings {
 	set.Team = func(ctx context.Context, from, to time.Time) (reports.Team, error) {
 		return teamOf(ctx, f, db, from, to)
 	}
+	set.Visitors = func(ctx context.Context, from, to time.Time) (map[string][]reports.UserLog, error) {
+		return userLogs(ctx, f, db, from, to)
+	}
 	return set
 }
 
