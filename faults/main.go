@@ -21,6 +21,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -30,6 +31,7 @@ type options struct {
 	rows    string
 	out     string
 	figures bool
+	jobs    int
 }
 
 func main() {
@@ -38,6 +40,7 @@ func main() {
 	flag.StringVar(&o.rows, "row", "", "run only these rows, separated by commas (then no page is written)")
 	flag.StringVar(&o.out, "out", "docs/faults.md", "page to write")
 	flag.BoolVar(&o.figures, "figures", false, "run only the figures (then no page is written)")
+	flag.IntVar(&o.jobs, "jobs", 4, "rows that run at one time")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -66,28 +69,31 @@ func run(ctx context.Context, w io.Writer, o options) error {
 	for r := range strings.SplitSeq(o.rows, ",") {
 		wanted[strings.TrimSpace(r)] = r != ""
 	}
-	var done []outcome
-	failed := false
+	var chosen, figures []row
 	for _, r := range rows {
-		isFigure := r.Name[0] == 'F'
-		if o.rows != "" && !wanted[r.Name] || o.figures && !isFigure {
-			continue
-		}
-		fmt.Fprintf(w, "row %-3s %s\n", r.Name, r.Fault)
-		out, err := runRow(ctx, r, o.seed)
-		if err != nil {
-			return err
-		}
-		done = append(done, out)
-		fmt.Fprintf(w, "        %s in %s%s\n", verdict(out.passed), out.took.Round(time.Second), out.line())
-		if !out.passed {
-			failed = true
-			fmt.Fprintf(w, "%s\n        replay it: make faults SEED=%d ROW=%s\n", out.trail, o.seed, r.Name)
+		switch isFigure := r.Name[0] == 'F'; {
+		case o.rows != "" && !wanted[r.Name] || o.figures && !isFigure:
+		case isFigure:
+			figures = append(figures, r)
+		default:
+			chosen = append(chosen, r)
 		}
 	}
-	if len(done) == 0 {
+	if len(chosen)+len(figures) == 0 {
 		return fmt.Errorf("no row is called %q", o.rows)
 	}
+	fmt.Fprintf(w, "seed %d\n", o.seed)
+	// Rows mostly wait, so several run at a time; figures are measured one by one, afterwards.
+	done, err := runAll(ctx, w, chosen, o.seed, o.jobs)
+	if err != nil {
+		return err
+	}
+	more, err := runAll(ctx, w, figures, o.seed, 1)
+	if err != nil {
+		return err
+	}
+	done = append(done, more...)
+	failed := slices.ContainsFunc(done, func(o outcome) bool { return !o.passed && !o.row.untried() })
 	if o.rows == "" && !o.figures {
 		page := document(done, o.seed, before, load())
 		if err := os.WriteFile(o.out, page, 0o644); err != nil { //nolint:gosec // a page of documentation
@@ -101,15 +107,47 @@ func run(ctx context.Context, w io.Writer, o options) error {
 	return nil
 }
 
+// runAll runs rows, some at a time, and returns their outcomes in their order.
+func runAll(ctx context.Context, w io.Writer, list []row, seed uint64, jobs int) ([]outcome, error) {
+	outs := make([]outcome, len(list))
+	errs := make([]error, len(list))
+	var printing sync.Mutex
+	var all sync.WaitGroup
+	slots := make(chan struct{}, max(jobs, 1))
+	for i, r := range list {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			outs[i], errs[i] = runRow(ctx, r, seed)
+			printing.Lock()
+			defer printing.Unlock()
+			outs[i].tell(w, seed)
+		})
+	}
+	all.Wait()
+	return outs, errors.Join(errs...)
+}
+
+// tell prints how a row ended.
+func (o *outcome) tell(w io.Writer, seed uint64) {
+	fmt.Fprintf(w, "row %-3s %s\n        %s in %s%s\n", o.row.Name, o.row.Fault, o.verdict(), o.took.Round(time.Second), o.line())
+	if !o.passed && !o.row.untried() {
+		fmt.Fprintf(w, "%s\n        replay it: make faults SEED=%d ROW=%s\n", o.trail, seed, o.row.Name)
+	}
+}
+
 // runRow runs the tests of a row.
 func runRow(ctx context.Context, r row, seed uint64) (outcome, error) {
-	out := outcome{row: r, passed: true, counts: map[string]string{}}
+	out := outcome{row: r, passed: !r.untried(), counts: map[string]string{}}
 	began := time.Now()
 	for _, p := range r.Parts {
 		args := append([]string{"test", "-count=1", "-v", "-timeout", "40m", "-parallel", "9", "-tags", "failpoints", "-run", p.Run}, p.Pkg)
 		cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the table is ours
-		cmd.Env = append(os.Environ(), "KEEPWATCH_FAULTS=full", "KEEPWATCH_LONG=1",
+		cmd.Env = append(os.Environ(), "KEEPWATCH_FAULTS=full",
 			"KEEPWATCH_FAULTS_SEED="+strconv.FormatUint(seed, 10), "KEEPWATCH_KILL_SEED="+strconv.FormatUint(seed, 10))
+		if p.Long {
+			cmd.Env = append(cmd.Env, "KEEPWATCH_LONG=1")
+		}
 		raw, err := cmd.CombinedOutput()
 		if ctx.Err() != nil {
 			return out, ctx.Err()
@@ -174,8 +212,11 @@ func (o *outcome) line() string {
 	return b.String()
 }
 
-func verdict(passed bool) string {
-	if passed {
+func (o *outcome) verdict() string {
+	switch {
+	case o.row.untried():
+		return "not tried"
+	case o.passed:
 		return "passed"
 	}
 	return "FAILED"
@@ -207,7 +248,7 @@ func document(done []outcome, seed uint64, before, after string) []byte {
 			return "–"
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s, %s |\n", o.row.Name, o.row.Fault, c("incidents"), c("kills"), o.blows(),
-			c("lost"), c("doubled"), c("left_open"), o.more(), verdict(o.passed), o.took.Round(time.Second))
+			c("lost"), c("doubled"), c("left_open"), o.more(), o.verdict(), o.took.Round(time.Second))
 	}
 	b.WriteString("\n" + figuresHead)
 	for _, g := range goals {

@@ -89,8 +89,8 @@ func TeamAccount() Account {
 	}
 }
 
-// check refuses an account that contradicts itself.
-func (a *Account) check() error {
+// Check refuses an account that contradicts itself, and says where.
+func (a *Account) Check() error {
 	var errs []error
 	seen := map[string]bool{}
 	id := func(kind, id string) {
@@ -213,7 +213,7 @@ func (s *Server) Change(f func(a *Account)) error {
 	defer s.mu.Unlock()
 	next := s.account.clone()
 	f(&next)
-	if err := next.check(); err != nil {
+	if err := next.Check(); err != nil {
 		return err
 	}
 	s.account = next

@@ -22,6 +22,7 @@ func (s *Server) Handler() http.Handler {
 	control.HandleFunc("GET /_fault", s.getFaults)
 	control.HandleFunc("POST /_fault", s.addFault)
 	control.HandleFunc("DELETE /_fault", s.clearFaults)
+	control.HandleFunc("POST /_schedule", s.postSchedule)
 	control.HandleFunc("POST /_ack", func(w http.ResponseWriter, r *http.Request) { s.act(w, r, acknowledge) })
 	control.HandleFunc("POST /_resolve", func(w http.ResponseWriter, r *http.Request) { s.act(w, r, resolve) })
 	control.HandleFunc("POST /_webhook", s.enableWebhook)

@@ -8,10 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"time"
-
-	"github.com/spf13/cobra"
 
 	"keepwatch/alerting/fakepd"
 )
@@ -49,6 +46,8 @@ func (s *standIn) environ() []string {
 		"PAGERDUTY_ROUTING_KEY=" + standInKey,
 		"PAGERDUTY_EVENTS_URL=http://" + s.addr,
 		"PAGERDUTY_WEBHOOK_SECRET=" + s.secret,
+		"PAGERDUTY_TOKEN=" + standInKey,
+		"PAGERDUTY_API_URL=http://" + s.addr,
 	}
 }
 
@@ -90,62 +89,4 @@ func randomHex(n int) string {
 	b := make([]byte, n)
 	rand.Read(b)
 	return hex.EncodeToString(b)
-}
-
-func (c *cli) fakePagerDutyCommand() *cobra.Command {
-	var o fakepd.Options
-	var listen, logFile string
-	cmd := &cobra.Command{
-		Use: "fake-pagerduty", Short: "Serve a strict stand-in for PagerDuty, for tests and game days", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.WebhookSecret = os.Getenv("PAGERDUTY_WEBHOOK_SECRET")
-			if o.WebhookURL != "" && o.WebhookSecret == "" {
-				return usageError{errors.New("--webhook needs a signing secret in PAGERDUTY_WEBHOOK_SECRET")}
-			}
-			return c.fakePagerDuty(cmd.Context(), o, listen, logFile)
-		},
-	}
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:9099", "address to serve on")
-	cmd.Flags().StringVar(&logFile, "log", "", "also append every line of GET /_log to this file")
-	cmd.Flags().StringSliceVar(&o.Keys, "key", nil, "accept only these routing keys (default: any well-formed one)")
-	cmd.Flags().StringVar(&o.WebhookURL, "webhook", "", "send v3 webhooks to this address, signed with PAGERDUTY_WEBHOOK_SECRET")
-	cmd.Flags().DurationVar(&o.AutoAck, "auto-ack", 0, "acknowledge each incident after this long, as a person would")
-	cmd.AddCommand(c.verifyCommand())
-	return cmd
-}
-
-func (c *cli) fakePagerDuty(ctx context.Context, o fakepd.Options, listen, logFile string) (err error) {
-	if logFile != "" {
-		file, err := os.OpenFile(logFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600) //nolint:gosec // the operator names the file
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, file.Close()) }()
-		o.Log = file
-	}
-	var lc net.ListenConfig
-	ln, err := lc.Listen(ctx, "tcp", listen)
-	if err != nil {
-		return fmt.Errorf("--listen %s: %w (choose another address)", listen, err)
-	}
-	server := fakepd.New(o)
-	defer server.Close()
-	c.printf("The PagerDuty stand-in listens on http://%s\n  set pagerduty.events_url to that address; open it in a browser to acknowledge and resolve\n  GET /_log: everything received   POST /_fault: misbehave   DELETE /_fault: behave again\n", ln.Addr())
-	return serve(ctx, ln, server.Handler())
-}
-
-func (c *cli) verifyCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "verify LOG", Short: "Check a log of the stand-in: every episode triggered, opened once, closed", Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			file, err := os.Open(args[0])
-			if err != nil {
-				return err
-			}
-			defer file.Close()
-			sum, err := fakepd.Verify(file)
-			c.printf("%d events, %d triggers, %d incidents\n", sum.Events, sum.Triggers, sum.Incidents)
-			return err
-		},
-	}
 }
