@@ -140,6 +140,10 @@ FROM unnest(@services::text[], @targets::int4[], @good::int8[], @bad::int8[], @u
 	AS f (service, target, good, bad, unk, excl, sum)
 ON CONFLICT DO NOTHING`
 
+const sqlFrozenUntil = `
+UPDATE frozen_until
+SET ends = GREATEST(ends, @to)`
+
 // Save implements [reports.Archive].
 func (s Reports) Save(ctx context.Context, r reports.Report, written time.Time) error {
 	body, err := json.Marshal(r)
@@ -161,6 +165,9 @@ func (s Reports) Save(ctx context.Context, r reports.Report, written time.Time) 
 		}
 		if tag.RowsAffected() == 0 {
 			return reports.ErrExists
+		}
+		if _, err := tx.Exec(ctx, sqlFrozenUntil, pgx.NamedArgs{"to": r.To}); err != nil {
+			return err
 		}
 		if _, err = tx.Exec(ctx, sqlWeekSave, facts); err != nil || !r.Final {
 			return err
@@ -262,10 +269,10 @@ func (s Reports) Finalise(ctx context.Context, week, zone string, revision int, 
 	return nil
 }
 
-// Each mark of results that came late, and of another configuration, takes a number.
+// Results that came late for a week that was saved, and another configuration of it, take a number; the first one is not seen in last_value alone.
 const sqlReportStamp = `
 SELECT concat_ws('.', (SELECT count(*) FROM exclusion), (SELECT count(x.cancelled_at) FROM exclusion x),
-	(SELECT s.last_value FROM fold_mark_id_seq s))`
+	(SELECT s.last_value || s.is_called::text FROM late_result s))`
 
 // Stamp implements [reports.Archive].
 func (s Reports) Stamp(ctx context.Context) (string, error) {

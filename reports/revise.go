@@ -15,9 +15,11 @@ const (
 	// keepLooking is how long after its end a written week is compared with the
 	// ledger: results may be 35 days late.
 	keepLooking = 42 * 24 * time.Hour
-	// lookEvery is how often written weeks are compared although nothing is known to
-	// have changed: an acknowledgement that came late, and the end of the day after.
+	// lookEvery is how often weeks that are not final are compared although nothing is
+	// known to have changed: an acknowledgement that came late, and the end of the
+	// day after. lookAtAll is how often all are.
 	lookEvery = time.Hour
+	lookAtAll = 24 * time.Hour
 	// settleAtMost is how long a week that goes on changing may wait for its revision.
 	settleAtMost = 5 * time.Minute
 )
@@ -125,7 +127,7 @@ func (r *Report) keepDuties(before Report) {
 }
 
 // keepUp looks at the written weeks again when something has changed that lies in
-// the past, when a change was seen that waits to be whole, and otherwise every hour.
+// the past, when a change was seen that waits to be whole, and otherwise now and then.
 func (w *Writer) keepUp(ctx context.Context, now time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, roundMax)
 	defer cancel()
@@ -137,20 +139,25 @@ func (w *Writer) keepUp(ctx context.Context, now time.Time) error {
 	for _, k := range w.kept {
 		waiting = waiting || k.seen != ""
 	}
-	if stamp == w.stamp && !waiting && now.Before(w.looked.Add(lookEvery)) {
+	all := stamp != w.stamp || waiting || !now.Before(w.lookedAll.Add(lookAtAll))
+	if !all && now.Before(w.looked.Add(lookEvery)) {
 		return nil
 	}
-	if err := w.recheck(ctx, now); err != nil {
+	if err := w.recheck(ctx, all, now); err != nil {
 		return err
 	}
 	w.stamp, w.looked = stamp, now
+	if all {
+		w.lookedAll = now
+	}
 	return nil
 }
 
 // recheck compares the weeks that were written lately with what the ledger holds at
 // now. A week whose facts differ, and that has stopped changing since the last look,
-// gets its next revision; one that still holds a day after its end is final.
-func (w *Writer) recheck(ctx context.Context, now time.Time) error {
+// gets its next revision; one that still holds a day after its end is final. Those
+// that are final already are compared only when all is set.
+func (w *Writer) recheck(ctx context.Context, all bool, now time.Time) error {
 	saved, err := w.Store.List(ctx, "", savedLimit)
 	if err != nil {
 		return fmt.Errorf("list reports: %w", err)
@@ -164,6 +171,9 @@ func (w *Writer) recheck(ctx context.Context, now time.Time) error {
 			continue
 		}
 		done[id] = true
+		if k := w.kept[id]; !all && k != nil && k.final && k.report.Revision == s.Revision {
+			continue
+		}
 		if err := w.recheckWeek(ctx, id, s, set, now); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", s.Week, err))
 		}

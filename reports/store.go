@@ -73,8 +73,8 @@ type Archive interface {
 	// Weeks returns the newest frozen facts of the weeks from the first to the last,
 	// of the services or, when there are none, of all; oldest week first.
 	Weeks(ctx context.Context, first, last Week, services []string) ([]WeekFact, error)
-	// Stamp returns a text that is another one after results of a past day, an
-	// exclusion or a cancellation were recorded.
+	// Stamp returns a text that is another one after results of a week that was
+	// saved, an exclusion or a cancellation were recorded.
 	Stamp(ctx context.Context) (string, error)
 	// Finalise notes that a revision was found to hold a day after its week's end.
 	// Noting it twice changes nothing.

@@ -53,13 +53,15 @@ type Writer struct {
 	kept    map[string]*keptWeek // written weeks that late data may still change
 	stamp   string               // of the store, when written weeks were last looked at
 	looked  time.Time            // when that was
+	// lookedAll is when all of them were, the final ones too.
+	lookedAll time.Time
 }
 
 // Run writes reports until ctx ends: at each week's send time, and at the start
 // those that were missed in the last eight weeks. It returns nil.
 func (w *Writer) Run(ctx context.Context) error {
 	w.settled, w.kept = map[string]time.Time{}, map[string]*keptWeek{}
-	w.looked = time.Time{}
+	w.looked, w.lookedAll = time.Time{}, time.Time{}
 	retry := retryFirst
 	for {
 		now := time.Now().UTC()
@@ -179,6 +181,7 @@ func (w *Writer) write(ctx context.Context, week Week, set Settings, saved []Sav
 		return fmt.Errorf("save: %w", err)
 	}
 	w.settled[key(week)] = never(now)
+	w.looked = time.Time{} // results may have come while it was written
 	w.Log.Info("report written", "week", r.Week, "zone", r.Zone, "revision", r.Revision)
 	w.send(ctx, r)
 	return nil

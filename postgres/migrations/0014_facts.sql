@@ -83,3 +83,25 @@ SELECT w.zone, substr(w.week, 1, 4)::int2, substr(w.week, 7, 2)::int2, s ->> 'na
 FROM weekly_report w,
 	json_array_elements(regexp_replace(w.body, '(?<!\\)((?:\\\\)*)\\u0000', '\1', 'g')::json -> 'services') s
 ON CONFLICT DO NOTHING;
+
+-- Results that come late for a week that was written. late_result counts them: a reader
+-- that sees another number looks at the written weeks again.
+CREATE SEQUENCE late_result;
+CREATE TABLE frozen_until (
+	one  bool PRIMARY KEY DEFAULT true CHECK (one),
+	ends timestamptz NOT NULL -- of the newest week that was written
+);
+INSERT INTO frozen_until (ends)
+SELECT COALESCE(max(w.written_at), '-infinity')
+FROM weekly_report w;
+
+CREATE FUNCTION late_note() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF EXISTS (SELECT FROM fresh f, frozen_until u WHERE f.from_at < u.ends) THEN
+		PERFORM nextval('late_result');
+	END IF;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER late_note AFTER INSERT ON fold_mark
+	REFERENCING NEW TABLE AS fresh
+	FOR EACH STATEMENT EXECUTE FUNCTION late_note();
