@@ -46,7 +46,7 @@ test: need-race need-nginx ## run all tests (installs what they need)
 test-browser: need ## the pages in a real Chromium (installs it: 440 MB); screenshots go to artifacts/
 	@deploy/need chromium
 	@rm -rf artifacts && mkdir -p artifacts
-	$(GO) test -tags browser -run Browser -timeout 15m -artifacts -outputdir $(CURDIR)/artifacts ./web ./site/pages ./site/guard
+	$(GO) test -tags browser -run Browser -timeout 15m -artifacts -outputdir $(CURDIR)/artifacts ./web ./reports/page ./site/pages ./site/guard
 
 test-turbo: ## the renderer with libjpeg-turbo, as in the container image (installs it and a C compiler)
 	@deploy/need gcc turbojpeg

@@ -155,7 +155,7 @@ func TestBrowserFits(t *testing.T) {
 			t.Errorf("%s: %d elements that no report has", s.Name, n)
 		}
 	}
-	open(t, ctx, url+"/met?page=oncall", 1000, 900)
+	open(t, ctx, url+"/met?page=oncall", 760, 900)
 	shot(t, ctx, "report-oncall.png")
 	open(t, ctx, url+"/met?page=manager", 360, 900)
 	shot(t, ctx, "report-phone.png")
