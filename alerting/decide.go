@@ -52,6 +52,10 @@ type Situation struct {
 	Followed func(source string) bool
 	// Upstream are the services that this one cannot work without.
 	Upstream []Upstream
+	// Place gives the open incident about a location, which alone sees this service
+	// fail, and whether there may be one in a moment: too little of what it looks at
+	// was seen since an instant. nil means that locations are not judged.
+	Place func(location string, since time.Time) (cause *Incident, doubt bool)
 	// OnCall says who answers for a level's name at an instant; "" means nobody.
 	OnCall  func(name string, at time.Time) string
 	Routing Routing

@@ -58,6 +58,7 @@ type Engine struct {
 	restored bool
 	turned   time.Time // when the loop last turned
 	judged   time.Time // when coverage was last judged
+	placed   time.Time // when locations were last judged
 	next     time.Time // when the loop has to turn again
 }
 
@@ -230,6 +231,10 @@ func (e *Engine) turn(now time.Time) time.Time {
 		e.judged = now
 		e.judgeSight(now)
 	}
+	if now.Sub(e.placed) >= time.Second {
+		e.placed = now
+		e.judgePlaces(now)
+	}
 	look := !e.edge.After(now)
 	if look {
 		e.edge = e.nextEdge(now)
@@ -239,8 +244,12 @@ func (e *Engine) turn(now time.Time) time.Time {
 		if s.open == nil {
 			continue
 		}
-		if look || due(s.open.timer(), now) {
+		doubt := s.open.State == Open && s.open.Hold.Kind == HeldForCause
+		if look || doubt || due(s.open.timer(), now) {
 			e.decide(s, now)
+		}
+		if doubt {
+			e.next = sooner(e.next, now.Add(time.Second))
 		}
 		if s.open != nil && !s.open.timer().IsZero() {
 			e.next = sooner(e.next, s.open.timer())
@@ -273,6 +282,7 @@ func (e *Engine) situation(s *service) Situation {
 		OnCall: func(name string, at time.Time) string {
 			return roster.OnCall(name, at).Person
 		},
+		Place: func(location string, since time.Time) (*Incident, bool) { return e.placeOf(s, location, since) },
 	}
 }
 

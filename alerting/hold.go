@@ -92,6 +92,11 @@ func (s Situation) caused(inc Incident, now time.Time) Hold {
 			return Hold{Kind: HeldByCause, Ref: up.Open.ID, Text: fmt.Sprintf("caused by %s (%s is failing): nobody is paged for %s", up.Open.ID, up.Service, inc.Service)}
 		}
 	}
+	place, unseen := s.placeOf(inc)
+	if place != nil {
+		return Hold{Kind: HeldByCause, Ref: place.ID, Text: fmt.Sprintf("caused by %s (%s): nobody is paged for %s", place.ID, clip(place.Summary, 200), inc.Service)}
+	}
+	doubt := unseen || !s.upstreamWell(inc)
 	switch h := inc.Hold; {
 	case h.Kind == HeldByCause && h.Until.IsZero():
 		h.Until = now.Add(upstreamGrace)
@@ -99,12 +104,28 @@ func (s Situation) caused(inc Incident, now time.Time) Hold {
 		return h
 	case h.Kind == HeldByCause && now.Before(h.Until):
 		return h
-	case h.Kind == HeldForCause && now.Before(h.Until) && !s.upstreamWell(inc):
+	case h.Kind == HeldForCause && now.Before(h.Until) && doubt:
 		return h
-	case h.Kind == "" && inc.Version == 1 && len(s.Upstream) > 0 && !s.upstreamWell(inc):
-		return Hold{Kind: HeldForCause, Text: "looking at what it depends on first: " + s.upstreamNames(), Until: now.Add(upstreamPatience)}
+	case h.Kind == "" && inc.Version == 1 && doubt:
+		what := "what it depends on first: " + s.upstreamNames()
+		if unseen {
+			what = "what else the only location sees that sees it fail"
+		}
+		return Hold{Kind: HeldForCause, Text: "looking at " + what, Until: now.Add(upstreamPatience)}
 	}
 	return Hold{}
+}
+
+// placeOf says how the location stands from which alone the incident is seen.
+func (s Situation) placeOf(inc Incident) (cause *Incident, doubt bool) {
+	if s.Place == nil || inc.Alarm != "" || s.blind {
+		return nil, false
+	}
+	location := s.onlyFrom(inc)
+	if location == "" {
+		return nil, false
+	}
+	return s.Place(location, inc.Opened)
 }
 
 // upstreamWell reports whether all that the service depends on was seen well

@@ -56,6 +56,11 @@ func (e *Engine) spread(s *service, before *Incident) {
 				e.lookAgain(up, probe.Bad, now)
 			}
 		}
+		if s.open.Hold.Kind == HeldForCause {
+			if location := e.situation(s).onlyFrom(*s.open); location != "" {
+				e.askFrom(location, now)
+			}
+		}
 	}
 	for _, d := range e.services {
 		if d.open == nil || !slices.Contains(d.rule.DependsOn, s.rule.Service) {

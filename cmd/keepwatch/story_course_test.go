@@ -395,6 +395,47 @@ func TestStoryDownstreamAlonePagesAtOnce(t *testing.T) {
 	})
 }
 
+// Four checks, each of which one location alone can make fail; the line of one breaks.
+func TestStoryBrokenLocationPagesOnce(t *testing.T) {
+	t.Parallel()
+	tell(t, func(n *night) {
+		n.more = []*neighbour{{name: "b"}, {name: "c"}, {name: "d"}}
+		n.shape = func(r *alerting.Rule) { r.Checks[0].Quorum = 1 }
+		n.apply(2)
+		n.wait(5 * time.Minute)
+		n.blind.Store(&[]string{"west"})
+		n.wait(5 * time.Minute)
+		n.expect("trigger ada via pagerduty")
+		if s := n.phone.rings[0].page.Message.Summary; !strings.HasPrefix(s, "location west sees ") {
+			n.t.Errorf("the page says %q", s)
+		}
+		for _, in := range n.stored() {
+			if in.Alarm == "" {
+				n.says(in.ID, "caused by kw-alarm:location.west.site-")
+			}
+		}
+		if got := len(n.stored()); got != 5 {
+			n.t.Errorf("%d incidents, want four services and the location", got)
+		}
+		n.blind.Store(&[]string{})
+		n.wait(3 * time.Minute)
+		n.expect("trigger ada via pagerduty", "resolve ada via pagerduty")
+		n.quiet()
+		for _, in := range n.stored() {
+			if in.State != alerting.Resolved {
+				n.t.Errorf("still %s: %s", in.State, in.Summary)
+			}
+		}
+		// One check that fails from one location only is about the check.
+		n.down.Store(false)
+		n.more[0].down.Store(true)
+		n.wait(time.Minute)
+		if got := n.phone.heard(); len(got) != 3 || n.phone.rings[2].page.Message.Source != "b" {
+			n.t.Errorf("rang %v", got)
+		}
+	})
+}
+
 func fiveMinutes(r *alerting.Rule) { r.Reopen = 5 * time.Minute }
 
 func TestStoryFlapIsOneIncident(t *testing.T) {
