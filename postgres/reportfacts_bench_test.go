@@ -37,6 +37,7 @@ func BenchmarkFrozenFacts(b *testing.B) {
 	}
 	read := func(from reports.Week, want int) func(b *testing.B) {
 		return func(b *testing.B) {
+			b.Helper()
 			slowest := time.Duration(0)
 			for b.Loop() {
 				start := time.Now()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -201,7 +202,7 @@ func TestWindowsOfTheFile(t *testing.T) {
 		}
 		var out []string
 		for _, x := range all {
-			word := fmt.Sprintf("%d", int(x.From.Sub(now).Hours()/24))
+			word := strconv.Itoa(int(x.From.Sub(now).Hours() / 24))
 			if !x.Cancelled.IsZero() {
 				word += " cancelled"
 			}

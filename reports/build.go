@@ -310,17 +310,10 @@ func suspicion(line []Span, places []PlaceLine, w Window) []int64 {
 			if !ok || c.Verdict != Bad {
 				continue
 			}
-			left := []Interval{{c.From, c.To}}
-			for _, other := range line {
-				if other.Verdict != Good {
-					left = without(left, other)
-				}
-			}
+			left := outside([]Interval{{c.From, c.To}}, line, Unknown, Bad, Excluded)
 			for j, q := range places {
-				for _, other := range q.Spans {
-					if j != i && other.Verdict == Bad {
-						left = without(left, other)
-					}
+				if j != i {
+					left = outside(left, q.Spans, Bad)
 				}
 			}
 			for _, l := range left {
@@ -329,6 +322,16 @@ func suspicion(line []Span, places []PlaceLine, w Window) []int64 {
 		}
 	}
 	return out
+}
+
+// outside returns what is left of intervals without the spans of some verdicts.
+func outside(left []Interval, spans []Span, verdicts ...Verdict) []Interval {
+	for _, s := range spans {
+		if slices.Contains(verdicts, s.Verdict) {
+			left = without(left, s)
+		}
+	}
+	return left
 }
 
 func without(left []Interval, s Span) []Interval {

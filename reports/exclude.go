@@ -28,21 +28,7 @@ func exclude(all []Exclusion, w Window, ceiling time.Duration) (intervals []Inte
 	})
 	left := map[int]time.Duration{} // of the ceiling, by the week's Monday
 	for _, x := range all {
-		to, note := x.effective()
-		var counted []Interval
-		if note != noteLate && note != noteUnapproved {
-			open := subtract(Interval{x.From, to}, intervals)
-			if len(open) == 0 && x.From.Before(to) {
-				note = noteCovered
-			}
-			counted = open
-			if x.Kind != Correction {
-				var cut bool
-				if counted, cut = underCeiling(open, w.Zone, ceiling, left); cut {
-					note = noteCap
-				}
-			}
-		}
+		counted, note := x.counts(intervals, w.Zone, ceiling, left)
 		intervals = append(intervals, counted...)
 		if !x.From.Before(w.To) || !x.To.After(w.From) {
 			continue // of the same week, but not of the window
@@ -56,6 +42,27 @@ func exclude(all []Exclusion, w Window, ceiling time.Duration) (intervals []Inte
 		notes = append(notes, x)
 	}
 	return intervals, notes
+}
+
+// counts is which time of x is left out beside what is taken already, and why it is
+// less than what was declared.
+func (x Exclusion) counts(taken []Interval, zone *time.Location, ceiling time.Duration, left map[int]time.Duration) (counted []Interval, note string) {
+	to, note := x.effective()
+	if note == noteLate || note == noteUnapproved {
+		return nil, note
+	}
+	counted = subtract(Interval{x.From, to}, taken)
+	if len(counted) == 0 && x.From.Before(to) {
+		note = noteCovered
+	}
+	if x.Kind == Correction {
+		return counted, note
+	}
+	counted, cut := underCeiling(counted, zone, ceiling, left)
+	if cut {
+		note = noteCap
+	}
+	return counted, note
 }
 
 func kindOrder(x Exclusion) int {

@@ -135,58 +135,77 @@ func (b *serviceBuild) attribute(all []serviceBuild) {
 // peopleLoad says what the window asked of each person, most pages first. Somebody
 // who was on call and not paged is listed too.
 func peopleLoad(in Input, w Window) []PersonLoad {
-	loads := map[string]*PersonLoad{}
-	zones := map[string]*time.Location{"": w.Zone}
-	names := map[string]string{"": "whoever the channel chose"}
-	for _, h := range in.People {
-		zones[h.Person], names[h.Person] = zoneOr(h.Zone), h.Name
-	}
-	load := func(person string) *PersonLoad {
-		if loads[person] == nil {
-			loads[person] = &PersonLoad{Person: person, Name: cmp.Or(names[person], person)}
-		}
-		return loads[person]
-	}
-	acks := map[string][]time.Duration{}
+	b := loadBook{in: in, w: w, loads: map[string]*PersonLoad{}, acks: map[string][]time.Duration{}}
 	for _, f := range allIncidents(in) {
-		paged := map[string]time.Time{}
-		for _, p := range f.Paged {
-			if slices.Contains(in.Quiet, p.Channel) || p.At.Before(w.From) || !p.At.Before(w.To) {
-				continue
-			}
-			if last, again := paged[p.Person]; again && p.At.Sub(last) < interruption {
-				continue
-			}
-			paged[p.Person] = p.At
-			load(p.Person).interrupted(p.At.In(zoneOr(zones[p.Person])))
-		}
-		if f.Acknowledged.IsZero() {
-			for person := range paged {
-				loads[person].Unacked++
-			}
-			continue
-		}
+		paged := b.pages(f)
 		by := personOf(f.AckBy, in.People)
-		if by != "" && !f.begun().Before(w.From) {
-			load(by).Acked++
-			acks[by] = append(acks[by], max(f.Acknowledged.Sub(f.Opened), 0))
+		switch {
+		case f.Acknowledged.IsZero():
+			for person := range paged {
+				b.of(person).Unacked++
+			}
+		case by != "" && !f.begun().Before(w.From):
+			b.of(by).Acked++
+			b.acks[by] = append(b.acks[by], max(f.Acknowledged.Sub(f.Opened), 0))
 		}
 	}
 	for person, ms := range onCall(in.Duties, w) {
-		load(person).OnCallMs = ms
+		b.of(person).OnCallMs = ms
 	}
-	if len(loads) == 0 {
-		return nil
-	}
-	out := make([]PersonLoad, 0, len(loads))
-	for person, l := range loads {
-		l.MTTA = mean(acks[person])
+	var out []PersonLoad
+	for person, l := range b.loads {
+		l.MTTA = mean(b.acks[person])
 		out = append(out, *l)
 	}
 	slices.SortFunc(out, func(a, b PersonLoad) int {
 		return cmp.Or(cmp.Compare(b.Pages, a.Pages), cmp.Compare(b.OnCallMs, a.OnCallMs), strings.Compare(a.Person, b.Person))
 	})
 	return out
+}
+
+// loadBook is the loads being counted.
+type loadBook struct {
+	in    Input
+	w     Window
+	loads map[string]*PersonLoad
+	acks  map[string][]time.Duration
+}
+
+// human is who a key stands for; a page without one went to whom its channel chose.
+func (b *loadBook) human(person string) Human {
+	for _, h := range b.in.People {
+		if h.Person == person {
+			h.Zone = zoneOr(h.Zone)
+			return h
+		}
+	}
+	if person == "" {
+		return Human{Name: "whoever the channel chose", Zone: b.w.Zone}
+	}
+	return Human{Person: person, Name: person, Zone: time.UTC}
+}
+
+func (b *loadBook) of(person string) *PersonLoad {
+	if b.loads[person] == nil {
+		b.loads[person] = &PersonLoad{Person: person, Name: b.human(person).Name}
+	}
+	return b.loads[person]
+}
+
+// pages counts the interruptions of one incident and returns whom it paged, and when last.
+func (b *loadBook) pages(f IncidentFact) map[string]time.Time {
+	paged := map[string]time.Time{}
+	for _, p := range f.Paged {
+		if slices.Contains(b.in.Quiet, p.Channel) || p.At.Before(b.w.From) || !p.At.Before(b.w.To) {
+			continue
+		}
+		if last, again := paged[p.Person]; again && p.At.Sub(last) < interruption {
+			continue
+		}
+		paged[p.Person] = p.At
+		b.of(p.Person).interrupted(p.At.In(b.human(p.Person).Zone))
+	}
+	return paged
 }
 
 // interrupted counts one interruption at a person's local time.

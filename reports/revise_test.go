@@ -100,7 +100,7 @@ func TestTrickleWaits(t *testing.T) {
 		}
 		all := goodRows(from, from.AddDate(0, 0, 7))
 		go func() {
-			for n := range len(all) { // one every 10 s: half an hour
+			for n := range all { // one every 10 s: half an hour
 				time.Sleep(10 * time.Second)
 				s.with(func() { s.rows = all[:n+1] })
 			}

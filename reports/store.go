@@ -284,14 +284,7 @@ func trend(ctx context.Context, s Store, w Window, services []Service, now time.
 	if err != nil {
 		return nil, err
 	}
-	frozen := map[string]map[string]TrendWeek{}
-	for _, f := range facts {
-		t := f.Trend()
-		if frozen[t.Week] == nil {
-			frozen[t.Week] = map[string]TrendWeek{}
-		}
-		frozen[t.Week][f.Service] = t
-	}
+	frozen := byWeek(facts)
 	out := map[string][]TrendWeek{}
 	unwatched := 0
 	for _, week := range weeks {
@@ -314,6 +307,19 @@ func trend(ctx context.Context, s Store, w Window, services []Service, now time.
 		slices.Reverse(out[name])
 	}
 	return out, nil
+}
+
+// byWeek sorts facts into lines by week and service.
+func byWeek(facts []WeekFact) map[string]map[string]TrendWeek {
+	weeks := map[string]map[string]TrendWeek{}
+	for _, f := range facts {
+		t := f.Trend()
+		if weeks[t.Week] == nil {
+			weeks[t.Week] = map[string]TrendWeek{}
+		}
+		weeks[t.Week][f.Service] = t
+	}
+	return weeks
 }
 
 // foldTrend makes the lines of a week that was never frozen; nil when nobody watched.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -106,7 +107,7 @@ func (s *shelf) Weeks(_ context.Context, first, last Week, _ []string) ([]WeekFa
 func (s *shelf) Stamp(context.Context) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return fmt.Sprint(s.stamp), nil
+	return strconv.Itoa(s.stamp), nil
 }
 
 func (s *shelf) Finalise(_ context.Context, week, zone string, revision int, at time.Time) error {
