@@ -112,17 +112,19 @@ func (d *Deliverer) Run(ctx context.Context) error {
 	sending, breakOff := context.WithCancel(context.WithoutCancel(ctx))
 	defer breakOff()
 	var under sync.WaitGroup
-	timer := time.NewTimer(0)
-	defer timer.Stop()
+	alarm := newAlarmClock()
+	defer alarm.stop()
 	for {
 		select {
 		case <-ctx.Done():
 			d.finish(&under, breakOff)
 			return nil
-		case <-timer.C:
+		case <-alarm.C:
 		case <-d.wake:
 		}
-		timer.Reset(d.round(ctx, sending, &under))
+		if alarm.awake(ctx) {
+			alarm.set(d.round(ctx, sending, &under))
+		}
 	}
 }
 

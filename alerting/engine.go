@@ -117,18 +117,24 @@ func (e *Engine) Run(ctx context.Context) error {
 	var writer sync.WaitGroup
 	writer.Go(func() { e.write(ctx) })
 	defer writer.Wait()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
+	alarm := newAlarmClock()
+	defer alarm.stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case r := <-e.inbox:
-			timer.Reset(time.Until(e.take(r)))
-		case <-timer.C:
-			timer.Reset(max(time.Until(e.turn(time.Now())), breath))
+			if !alarm.awake(ctx) {
+				return nil
+			}
+			alarm.set(time.Until(e.take(r)))
+		case <-alarm.C:
+			if !alarm.awake(ctx) {
+				return nil
+			}
+			alarm.set(max(time.Until(e.turn(time.Now())), breath))
 		case <-e.poke:
-			timer.Reset(0)
+			alarm.set(0)
 		}
 	}
 }

@@ -251,11 +251,24 @@ func (f *Failover) lock(ctx context.Context) (unlock func()) {
 
 // onPrimary bounds a call to the primary, and lets the first one that fails end
 // all others: they would only wait for the same dead connection.
+//
+// A call that took much longer than its deadline was frozen with this process; that says
+// nothing about the database, so it is made once more. Going to the spool instead would
+// make two stores of one night: another daemon leads on the database meanwhile.
 func (f *Failover) onPrimary(ctx context.Context, call func(context.Context) error) error {
 	limit := f.Timeout
 	if limit == 0 {
 		limit = primaryTimeout
 	}
+	began := time.Now()
+	err := f.callPrimary(ctx, limit, call)
+	if err != nil && time.Since(began) > limit+frozenAfter && ctx.Err() == nil {
+		return f.callPrimary(ctx, limit, call)
+	}
+	return err
+}
+
+func (f *Failover) callPrimary(ctx context.Context, limit time.Duration, call func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	f.mu.Lock()

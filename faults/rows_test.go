@@ -26,14 +26,14 @@ func sized(short, long int) int {
 	return short
 }
 
-// monkey kills one of the pagers at random every 400 ms until told to stop, and starts
+// monkey kills one of the pagers at random every 400 ms so many times, and starts
 // it again after a moment; with stops it freezes some of them instead, past their lease.
-func monkey(ctx context.Context, r *rig, rng *rand.Rand, stopShare float64, c *counts) {
+func monkey(ctx context.Context, r *rig, rng *rand.Rand, stopShare float64, c *counts, blows int) {
 	longest := 4 * time.Second
 	if full() {
 		longest = 20 * time.Second // longer than the lease
 	}
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && c.Kills+c.Stops < blows {
 		linger(400 * time.Millisecond)
 		p := r.pagers[rng.IntN(len(r.pagers))]
 		if rng.Float64() < stopShare {
@@ -53,17 +53,14 @@ func monkey(ctx context.Context, r *rig, rng *rand.Rand, stopShare float64, c *c
 // storm runs the incidents of a rig under blows, then waits until all is quiet.
 func storm(r *rig, s uint64, stopShare float64, spread time.Duration, c *counts, blows int) {
 	ctx, cancel := context.WithCancel(r.t.Context())
+	defer cancel()
 	done := make(chan struct{})
 	go func() { // ends with cancel
 		defer close(done)
-		monkey(ctx, r, rand.New(rand.NewPCG(s, 2)), stopShare, c)
+		monkey(ctx, r, rand.New(rand.NewPCG(s, 2)), stopShare, c, blows)
 	}()
 	r.misbehave()
 	r.drive(rand.New(rand.NewPCG(s, 3)), spread, 5*time.Minute, course{ackShare: 0.5, shortShare: 0.1, hold: 2 * time.Second})
-	for c.Kills+c.Stops < blows { // the incidents were quicker than the blows
-		linger(100 * time.Millisecond)
-	}
-	cancel()
 	<-done
 	r.pd.ClearFaults()
 	c.Drained = r.settle(75 * time.Second)

@@ -1,0 +1,45 @@
+package alerting
+
+import (
+	"context"
+	"time"
+)
+
+// A process that was frozen (SIGSTOP, a paused container, a machine that swaps itself to
+// death) wakes up and believes that it still leads, with what it knew before. Another
+// daemon may have led for a minute. So whoever acts waits a moment after a freeze: by
+// then the Leader has asked, and has ended the context when the lead is gone.
+const (
+	frozenAfter = 4 * time.Second // later than this a timer is not late, the process was frozen
+	caution     = 2 * time.Second // the session of the lead is asked once a second
+)
+
+// alarmClock is a timer that knows when it should have rung. It belongs to one goroutine.
+type alarmClock struct {
+	*time.Timer
+
+	due time.Time
+}
+
+func newAlarmClock() *alarmClock { return &alarmClock{Timer: time.NewTimer(0), due: time.Now()} }
+
+// set makes it ring after d.
+func (a *alarmClock) set(d time.Duration) {
+	a.due = time.Now().Add(max(d, 0))
+	a.Reset(d)
+}
+
+func (a *alarmClock) stop() { a.Stop() }
+
+// awake returns at once, but after a freeze it waits first; false when ctx has ended.
+// It counts on the monotonic clock, which goes on while a process is stopped.
+func (a *alarmClock) awake(ctx context.Context) bool {
+	if time.Since(a.due) > frozenAfter {
+		a.due = time.Now()
+		select {
+		case <-ctx.Done():
+		case <-time.After(caution):
+		}
+	}
+	return ctx.Err() == nil
+}
