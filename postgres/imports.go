@@ -36,6 +36,16 @@ SELECT count(*) FILTER (WHERE r.outcome = 0 AND s.outcome <> 0),
 FROM import_stage s
 JOIN probe_result r ON r.check_id = s.check_id AND r.loc = s.loc AND r.slot = s.slot`
 
+// What is inserted is marked by the table's own trigger; what is learned is not.
+const sqlMarkStage = `
+INSERT INTO fold_mark (check_id, from_at, to_at)
+SELECT s.check_id, min(s.slot), max(s.slot) + interval '1 millisecond'
+FROM import_stage s
+JOIN probe_result r ON r.check_id = s.check_id AND r.loc = s.loc AND r.slot = s.slot
+WHERE r.outcome = 0
+AND s.outcome <> 0
+GROUP BY s.check_id, date_trunc('day', s.slot, 'UTC')`
+
 // A result stays as it was seen; only what nobody could tell is learned.
 const sqlInsertStage = `
 INSERT INTO probe_result (slot, check_id, latency_us, loc, outcome, attempts, code, err_id)
@@ -102,6 +112,11 @@ func (r *Results) stage(ctx context.Context, tx pgx.Tx, b *batch) (Imported, err
 	}
 	if err := tx.QueryRow(ctx, sqlCompareStage).Scan(&done.Learned, &done.Known, &done.Differ); err != nil {
 		return done, err
+	}
+	if done.Learned > 0 {
+		if _, err := tx.Exec(ctx, sqlMarkStage); err != nil {
+			return done, err
+		}
 	}
 	tag, err := tx.Exec(ctx, sqlInsertStage)
 	if err != nil {
