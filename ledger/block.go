@@ -108,7 +108,7 @@ func UnpackBlock(hour time.Time, b []byte) ([]Packed, error) {
 		if last += r.varint(); last < math.MinInt32 || last > math.MaxInt32 {
 			return nil, errBlock
 		}
-		rs[i].LatencyUS = int32(last) //nolint:gosec // checked
+		rs[i].LatencyUS = int32(last)
 	}
 	if r.bad || len(r.b) > 0 {
 		return nil, errBlock

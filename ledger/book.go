@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -41,9 +42,7 @@ func (b *Book) Learn(names map[int16]string) {
 	if b.names == nil {
 		b.names = map[int16]string{}
 	}
-	for id, name := range names {
-		b.names[id] = name
-	}
+	maps.Copy(b.names, names)
 }
 
 // Open begins to fold a check on from what is stored of it, on the UTC day that begins
@@ -244,17 +243,26 @@ func (h *head) settled(clock time.Time) time.Time {
 		for len(rows) > 0 && rows[0].Slot.Before(slot) {
 			rows = rows[1:]
 		}
-		next := slot.Add(rev.Slot)
-		if len(rows) > 0 && rows[0].Slot.Before(next) {
-			if clock.Before(next) || clock.Before(next.Add(grace(rev.Slot))) && !answered(*rev, slot, rows) {
-				return at
-			}
-		} else if next = h.silent(*rev, slot, rows, clock); next.Equal(slot) {
+		next := closed(*rev, slot, rows, clock)
+		if next.Equal(slot) {
 			return at
 		}
 		at = earlier(earlier(next, to), end)
 	}
 	return at
+}
+
+// closed is the end of the slot, or of the slots without results, that are settled from
+// slot on; slot itself when none is. rows begin with it.
+func closed(rev reports.Rev, slot time.Time, rows []Row, clock time.Time) time.Time {
+	next := slot.Add(rev.Slot)
+	switch {
+	case len(rows) == 0 || !rows[0].Slot.Before(next):
+		return silent(rev, slot, rows, clock)
+	case clock.Before(next), clock.Before(next.Add(grace(rev.Slot))) && !answered(rev, slot, rows):
+		return slot
+	}
+	return next
 }
 
 // revAt is the configuration at an instant and the stretch of it; without one the
@@ -306,16 +314,16 @@ func answered(rev reports.Rev, slot time.Time, rows []Row) bool {
 
 // silent is the end of the slots from slot on that nobody told of in time; slot itself
 // when there is none.
-func (h *head) silent(rev reports.Rev, slot time.Time, rows []Row, clock time.Time) time.Time {
+func silent(rev reports.Rev, slot time.Time, rows []Row, clock time.Time) time.Time {
 	waited := clock.Sub(slot.Add(rev.Slot + grace(rev.Slot)))
 	if waited < 0 {
 		return slot
 	}
-	n := waited/rev.Slot + 1
+	n := int64(waited/rev.Slot) + 1
 	if len(rows) > 0 {
-		n = min(n, max(rows[0].Slot.Sub(slot)/rev.Slot, 1))
+		n = min(n, max(int64(rows[0].Slot.Sub(slot)/rev.Slot), 1))
 	}
-	return slot.Add(n * rev.Slot)
+	return slot.Add(time.Duration(n) * rev.Slot)
 }
 
 // extend folds up to until and lets go of what was folded.

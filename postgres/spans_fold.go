@@ -354,7 +354,7 @@ func (r *Results) refold(ctx context.Context, tx pgx.Tx, f ledger.Refold, fold f
 	if err != nil {
 		return err
 	}
-	rec := records[0]
+	rec := records[0] //nolint:gosec // one check was asked for
 	rec.Revs = slices.DeleteFunc(rec.Revs, func(v reports.Rev) bool { return !v.From.Before(f.Until) })
 	d := fold(rec)
 	args := pgx.NamedArgs{"check": r.checkID(f.Check), "from": f.Day, "to": f.Day.Add(day)}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -336,35 +337,16 @@ func (v *view) prove(id trackID, spans []spanRow) {
 
 // readRest reads the results of all that is not folded.
 func (v *view) readRest(ctx context.Context, q asker) (err error) {
+	ahead := v.now.Add(time.Hour) // nothing is recorded of what is to come
 	var stretches []stretch
 	for _, id := range v.idList() {
-		revs := v.revs[id]
-		open := map[int16]time.Time{} // stretches to be continued, by location
-		for at := v.from; at.Before(v.to) && !at.After(v.now.Add(time.Hour)); at = at.Add(day) {
-			from := at
+		for at := v.from; at.Before(sooner(v.to, ahead)); at = at.Add(day) {
+			from, end := at, at.Add(day)
 			if d := v.days[dayID{id, at.Unix()}]; d != nil {
 				from = d.until
 			}
-			end := at.Add(day)
-			if !from.Before(end) || from.After(v.now.Add(time.Hour)) {
-				clear(open)
-				continue
-			}
-			if from.After(at) {
-				clear(open)
-			}
-			for _, loc := range (reports.CheckLedger{Revs: overlapping(revs, from, end)}).Places() {
-				if _, ok := open[loc]; !ok {
-					open[loc] = from
-					stretches = append(stretches, stretch{id, loc, from, end})
-					continue
-				}
-				for i := range slices.Backward(stretches) {
-					if stretches[i].check == id && stretches[i].loc == loc {
-						stretches[i].to = end
-						break
-					}
-				}
+			if from.Before(sooner(end, ahead)) {
+				stretches = append(stretches, stretchesOf(id, overlapping(v.revs[id], from, end), from, end)...)
 			}
 		}
 	}
@@ -397,53 +379,36 @@ func (v *view) line(id int32, scope int16, asked reports.CheckLedger) reports.Ti
 	out := reports.Timeline{Check: asked.Check}
 	rest := ledger.Record{Check: asked.Check, Revs: asked.Revs, Names: v.places, Rows: v.rows[id]}
 	spans := v.spans[trackID{id, scope}]
-	for at := v.from; at.Before(v.to); {
-		end := at.Add(day)
-		d := v.days[dayID{id, at.Unix()}]
-		if d != nil {
-			var used int
-			used, out.Spans = v.folded(out.Spans, spans, at, d.until, len(overlapping(asked.Revs, at, d.until)) > 0)
-			spans = spans[used:]
+	for at := v.from; at.Before(v.to); at = at.Add(day) {
+		n := sort.Search(len(spans), func(i int) bool { return !spans[i].starts.Before(at.Add(day)) })
+		from := at
+		if d := v.days[dayID{id, at.Unix()}]; d != nil {
+			out.Spans = v.folded(out.Spans, spans[:n], at, d.until, len(overlapping(asked.Revs, at, d.until)) > 0)
 			if scope == ledger.Verdict {
 				out.Soft = append(out.Soft, softTimes(at, d.softs)...)
 			}
-			at = d.until
-		} else {
-			for len(spans) > 0 && spans[0].starts.Before(end) {
-				spans = spans[1:]
-			}
-			for end.Before(v.to) && v.days[dayID{id, end.Unix()}] == nil {
-				end = end.Add(day)
-				for len(spans) > 0 && spans[0].starts.Before(end) {
-					spans = spans[1:]
-				}
-			}
+			from = d.until
 		}
-		if at.Before(end) {
-			tail := rest.Timeline(at, end, v.now)
-			for _, s := range tail.Spans {
-				out.Spans = reports.AppendSpan(out.Spans, s)
-			}
-			out.Soft = append(out.Soft, tail.Soft...)
+		spans = spans[n:]
+		if !from.Before(at.Add(day)) {
+			continue
 		}
-		at = end
+		tail := rest.Timeline(from, at.Add(day), v.now)
+		for _, s := range tail.Spans {
+			out.Spans = reports.AppendSpan(out.Spans, s)
+		}
+		out.Soft = append(out.Soft, tail.Soft...)
 	}
 	return out
 }
 
 // folded adds [from, until) of a folded day: its spans, and good time between them. A
-// location that was not asked was not watched. It returns how many spans it used.
-func (v *view) folded(out []reports.Span, spans []spanRow, from, until time.Time, asked bool) (int, []reports.Span) {
+// location that was not asked was not watched.
+func (v *view) folded(out []reports.Span, spans []spanRow, from, until time.Time, asked bool) []reports.Span {
 	if !asked {
-		n := 0
-		for n < len(spans) && spans[n].starts.Before(until) {
-			n++
-		}
-		return n, reports.AppendSpan(out, reports.Span{From: from, To: until, Cause: reports.CauseNotWatched})
+		return reports.AppendSpan(out, reports.Span{From: from, To: until, Cause: reports.CauseNotWatched})
 	}
-	n := 0
-	for ; n < len(spans) && spans[n].starts.Before(until); n++ {
-		s := spans[n]
+	for _, s := range spans {
 		to := until
 		if s.dur >= 0 {
 			to = s.starts.Add(time.Duration(s.dur) * time.Millisecond)
@@ -454,7 +419,7 @@ func (v *view) folded(out []reports.Span, spans []spanRow, from, until time.Time
 		})
 		from = to
 	}
-	return n, reports.AppendSpan(out, reports.Span{From: from, To: until, Verdict: reports.Good})
+	return reports.AppendSpan(out, reports.Span{From: from, To: until, Verdict: reports.Good})
 }
 
 const sqlHistsBetween = `

@@ -53,7 +53,7 @@ func some(rnd *rand.Rand, back time.Duration) []probe.Result {
 // agree compares all three ways of reading with the results themselves.
 func agree(t *testing.T, store postgres.Reports, from, to time.Time) {
 	t.Helper()
-	ctx, now := context.Background(), time.Now().UTC() //nolint:usetesting // the bubble's end must not end a question
+	ctx, now := context.Background(), time.Now().UTC()
 	checks := []string{"front", "photo"}
 	lines, err := store.Timelines(ctx, checks, from, to, now)
 	if err != nil {

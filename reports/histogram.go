@@ -124,7 +124,7 @@ func (h *Histogram) Merge(o *Histogram) {
 }
 
 // N is how many latencies were counted.
-func (h *Histogram) N() int64 { return int64(min(h.n, math.MaxInt64)) } //nolint:gosec // bounded
+func (h *Histogram) N() int64 { return int64(min(h.n, math.MaxInt64)) }
 
 // Quantile is the nearest rank of permille/1000, the ceil(q*n)th smallest of what was
 // added, to 1.1 %; 0 when nothing was added.
@@ -132,7 +132,7 @@ func (h *Histogram) Quantile(permille int) time.Duration {
 	if h.n == 0 {
 		return 0
 	}
-	q := uint64(min(max(permille, 0), 1000)) //nolint:gosec // bounded
+	q := uint64(min(max(permille, 0), 1000))
 	hi, lo := bits.Mul64(q, h.n)
 	lo, carry := bits.Add64(lo, 999, 0)
 	rank, _ := bits.Div64(hi+carry, lo, 1000)
@@ -187,7 +187,7 @@ func (h *Histogram) UnmarshalBinary(b []byte) error {
 		if count, b, ok = takeUvarint(b); !ok || count == 0 || out.n+count < count {
 			return errHistogram
 		}
-		out.indexes = append(out.indexes, int16(next+gap)) //nolint:gosec // below octaves*perOctave
+		out.indexes = append(out.indexes, int16(next+gap))
 		out.counts = append(out.counts, count)
 		out.n += count
 		next += gap + 1

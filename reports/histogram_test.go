@@ -38,7 +38,7 @@ func TestBucketsHoldTheBound(t *testing.T) {
 	slices.Sort(all)
 	last := int16(0)
 	for _, us := range all {
-		d := time.Duration(us) * time.Microsecond //nolint:gosec // below 2^53
+		d := time.Duration(us) * time.Microsecond
 		index := bucketOf(us)
 		if got := middleOf(index); !closeTo(got, d) {
 			t.Fatalf("%s is counted as %s", d, got)
