@@ -69,7 +69,8 @@ type Monthly struct {
 	Set          bool
 }
 
-var nths = []string{"", "first", "second", "third", "fourth"}
+// nths names the weeks of a month, from 1.
+func nths() []string { return []string{"", "first", "second", "third", "fourth"} }
 
 // String returns the text form, and "" for the zero value.
 func (m Monthly) String() string {
@@ -78,7 +79,7 @@ func (m Monthly) String() string {
 	}
 	word := "last"
 	if m.Nth > 0 {
-		word = nths[m.Nth]
+		word = nths()[m.Nth]
 	}
 	return fmt.Sprintf("%s %s %02d:%02d", word, m.Weekday, m.Hour, m.Minute)
 }
@@ -97,7 +98,7 @@ func (m *Monthly) UnmarshalText(text []byte) error {
 	next := Monthly{Nth: -1, Weekday: day.Weekday, Hour: day.Hour, Minute: day.Minute, Set: true}
 	if !strings.EqualFold(word, "last") {
 		next.Nth = 0
-		for i, w := range nths {
+		for i, w := range nths() {
 			if i > 0 && strings.EqualFold(word, w) {
 				next.Nth = i
 			}

@@ -154,11 +154,6 @@ func (s *Server) actAPI(w http.ResponseWriter, r *http.Request, who caller) {
 	s.writeJSON(w, r, http.StatusOK, FactsOf(in, nil))
 }
 
-// orderAnswer is the answer of POST /api/v1/pages.
-type orderAnswer struct {
-	Incident string `json:"incident"`
-}
-
 func (s *Server) orderPage(w http.ResponseWriter, r *http.Request, who caller) {
 	var o Order
 	if err := readJSON(r, &o); err != nil {
@@ -180,12 +175,12 @@ func (s *Server) orderPage(w http.ResponseWriter, r *http.Request, who caller) {
 		s.fail(w, r, RefusedError("say who you are"))
 		return
 	}
-	id, err := s.Desk.Page(r.Context(), o)
+	got, err := s.Desk.Page(r.Context(), o)
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	s.writeJSON(w, r, http.StatusOK, orderAnswer{id})
+	s.writeJSON(w, r, http.StatusOK, got)
 }
 
 // readJSON reads a small body; an empty one is {}.

@@ -22,8 +22,8 @@ type Desk interface {
 	Incidents(ctx context.Context) ([]IncidentStatus, error)
 	// Act does something to an incident and returns when that is stored.
 	Act(ctx context.Context, a Act) error
-	// Page pages somebody by hand and returns the incident that came of it.
-	Page(ctx context.Context, o Order) (incident string, err error)
+	// Page pages somebody by hand and says what came of it.
+	Page(ctx context.Context, o Order) (Ordered, error)
 	// Plan is who is on call now, next and in the coming weeks.
 	Plan(ctx context.Context) (Plan, error)
 	// Calendar writes the feed of a rotation or, with a person, of that person's
@@ -90,6 +90,15 @@ type Order struct {
 	Test    bool   `json:"test"` // it says so, and closes itself
 	By      string `json:"by"`
 	Via     string `json:"-"`
+}
+
+// Ordered is what came of a page by hand: an incident to be followed, or, when the
+// page already rings, a sentence that says whom.
+type Ordered struct {
+	Incident string `json:"incident"`
+	Said     string `json:"said"`
+	// Verified says that accepted pages are looked up, so that it will be known whether they ring.
+	Verified bool `json:"verified"`
 }
 
 // Plan is what the on-call page shows.
@@ -278,7 +287,7 @@ func (incidentView) Spans() []span {
 	return []span{{"30m", "30 minutes"}, {"1h", "an hour"}, {"4h", "4 hours"}, {"8h", "8 hours"}, {"24h", "a day"}}
 }
 
-// dayTime is an instant of a plan: the day and the time, without seconds.
+// dayTime is an instant of a plan: the day and the time. The page names the zone once.
 func dayTime(t time.Time, zone *time.Location) string {
 	if t.IsZero() {
 		return "–"
@@ -286,5 +295,5 @@ func dayTime(t time.Time, zone *time.Location) string {
 	if zone == nil {
 		zone = time.UTC
 	}
-	return t.In(zone).Format("Mon 02 Jan 2006 15:04 MST")
+	return t.In(zone).Format("Mon 02 Jan 15:04")
 }

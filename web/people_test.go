@@ -38,12 +38,12 @@ func (d *desk) Act(ctx context.Context, a Act) error {
 	return nil
 }
 
-func (d *desk) Page(_ context.Context, o Order) (string, error) {
+func (d *desk) Page(_ context.Context, o Order) (Ordered, error) {
 	if o.To == "kurt" {
-		return "", RefusedError("no person, rotation or escalation \"kurt\"")
+		return Ordered{}, RefusedError("no person, rotation or escalation \"kurt\"")
 	}
 	d.orders = append(d.orders, o)
-	return "kw-page-1", nil
+	return Ordered{Incident: "kw-page-1"}, nil
 }
 
 func (d *desk) Plan(context.Context) (Plan, error) { return d.plan, nil }
@@ -330,7 +330,7 @@ func TestPlanPage(t *testing.T) {
 		}},
 	}
 	body := do(h, "GET", "/oncall", "").Body.String()
-	for _, want := range []string{"primary: Ada", "then Grace", "covers Ada", "ada: a dentist", "nobody from &lt;Monday&gt;", "Sun 29 Nov 2026 03:12 UTC"} {
+	for _, want := range []string{"primary: Ada", "then Grace", "covers Ada", "ada: a dentist", "nobody from &lt;Monday&gt;", "Sun 29 Nov 03:12", "Times in UTC"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the on-call page lacks %q:\n%s", want, body)
 		}

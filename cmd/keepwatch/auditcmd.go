@@ -65,19 +65,7 @@ func (c *cli) auditCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				for _, e := range list {
-					if format == "json" {
-						if err := json.NewEncoder(c.out).Encode(auditLine{stamp(e.At), e.Who, e.What, e.Object, e.Detail}); err != nil {
-							return err
-						}
-						continue
-					}
-					c.printf("%s  %-10s %-14s %s  %s\n", stamp(e.At), e.Who, e.What, e.Object, e.Detail)
-				}
-				if len(list) == 0 && format == "text" {
-					c.printf("nothing was changed\n")
-				}
-				return nil
+				return c.printAudit(list, format)
 			})
 		},
 	}
@@ -86,6 +74,22 @@ func (c *cli) auditCommand() *cobra.Command {
 	cmd.Flags().StringVar(&object, "object", "", "only of this incident, rotation, silence … (default: all)")
 	cmd.Flags().IntVar(&limit, "limit", 1000, "how many at most")
 	return cmd
+}
+
+func (c *cli) printAudit(list []postgres.AuditEntry, format string) error {
+	for _, e := range list {
+		if format == "text" {
+			c.printf("%s  %-10s %-14s %s  %s\n", stamp(e.At), e.Who, e.What, e.Object, e.Detail)
+			continue
+		}
+		if err := json.NewEncoder(c.out).Encode(auditLine{stamp(e.At), e.Who, e.What, e.Object, e.Detail}); err != nil {
+			return err
+		}
+	}
+	if len(list) == 0 && format == "text" {
+		c.printf("nothing was changed\n")
+	}
+	return nil
 }
 
 // sinceOf reads "24h" or an instant.

@@ -63,12 +63,12 @@ func (n *notices) endDrills(ctx context.Context, now time.Time, within time.Dura
 		if !strings.HasPrefix(a.Name, drillPrefix) {
 			continue
 		}
-		result := ""
+		var result string
 		switch {
 		case a.Open.AckBy != "":
 			result = fmt.Sprintf("passed: %s acknowledged after %s", a.Open.AckBy, a.Open.Acknowledged.Sub(a.Open.Opened).Round(time.Second))
 		case now.Sub(a.Open.Opened) >= within:
-			result = fmt.Sprintf("failed: nobody acknowledged within %s", spell(within))
+			result = "failed: nobody acknowledged within " + spell(within)
 		default:
 			continue
 		}

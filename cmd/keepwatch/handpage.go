@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"keepwatch/alerting"
+	"keepwatch/alerting/pagerduty"
 	"keepwatch/config"
 	"keepwatch/oncall"
 	"keepwatch/postgres"
@@ -34,30 +35,66 @@ const (
 
 // Page implements web.Desk: an alarm with a policy of its own, so that it has a
 // ladder, a timeline and fallbacks like every other page.
-func (k desk) Page(ctx context.Context, o web.Order) (string, error) {
+func (k desk) Page(ctx context.Context, o web.Order) (web.Ordered, error) {
 	d := k.d
 	if !d.leader.Leads() {
-		return "", web.ErrStandBy
+		return web.Ordered{}, web.ErrStandBy
 	}
 	policy, err := policyTo(d.present.Load(), o.To)
 	if err != nil {
-		return "", err
+		return web.Ordered{}, err
 	}
 	a := alerting.Alarm{Name: pagePrefix + unique(d.now()), Severity: alerting.Critical, Policy: policy, Summary: o.By + " pages you: " + o.Message}
 	if o.Test {
 		a.Name = testPrefix + unique(d.now())
 		a.Summary = "TEST by " + o.By + ", please acknowledge, nothing is wrong: " + o.Message
 	}
-	id, err := d.engine.Raise(ctx, a, d.now())
-	if err != nil && !errors.Is(err, alerting.ErrNotYet) { // with that one the page goes out
-		return "", err
-	}
 	what := "page"
 	if o.Test {
 		what = "test page"
 	}
-	d.trail.note(postgres.AuditEntry{At: d.now().UTC(), Who: o.By, What: what, Object: o.To, Detail: "by " + o.Via + ", " + id + ": " + o.Message})
-	return id, nil
+	said, refused := k.assign(ctx, a)
+	got := web.Ordered{Said: said, Verified: d.pd.client.Load() != nil}
+	if said == "" {
+		got.Incident, err = d.engine.Raise(ctx, a, d.now())
+		if err != nil && !errors.Is(err, alerting.ErrNotYet) { // with that one the page goes out
+			return web.Ordered{}, err
+		}
+		if refused != nil {
+			text := "PagerDuty could not be asked to ring this person alone, so its own policy decides: " + refused.Error()
+			if err := d.engine.Note(ctx, got.Incident, o.By, text); err != nil {
+				d.log.WarnContext(ctx, "note on a page by hand", "incident", got.Incident, "err", err)
+			}
+		}
+	}
+	d.trail.note(postgres.AuditEntry{
+		At: d.now().UTC(), Who: o.By, What: what, Object: o.To, Detail: "by " + o.Via + ", " + got.Incident + said + ": " + o.Message,
+	})
+	return got, nil
+}
+
+// assign makes a PagerDuty incident that is assigned to one person, for somebody
+// whom only the shared key reaches: there PagerDuty's policy would decide who is rung.
+// It returns whom it rings; "" when the page must go the usual way, with what
+// PagerDuty said against it.
+func (k desk) assign(ctx context.Context, a alerting.Alarm) (said string, err error) {
+	d := k.d
+	f, client := d.present.Load(), d.pd.client.Load()
+	if client == nil || f.PagerDuty.From == "" || len(a.Policy.Levels) != 1 {
+		return "", nil
+	}
+	person := d.covers.roster(f).OnCall(a.Policy.Levels[0].Page, d.now()).Person
+	user := f.PagerDutyUsers()[person]
+	if _, own := f.Routes().Route(person); own || user == "" {
+		return "", nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 8*time.Second)
+	defer cancel()
+	got, err := client.PagePerson(ctx, pagerduty.Manual{User: user, Title: a.Summary, Key: a.Name})
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("PagerDuty rings %s: %s", strings.Join(got.Who, ", "), got.URL), nil
 }
 
 // unique tells pages of one second apart.

@@ -215,28 +215,7 @@ func weekLetters(f *config.File, roster oncall.Roster, when oncall.Handoff, now 
 		if at.IsZero() || now.Sub(at) > weekLate {
 			continue
 		}
-		var lines []string
-		for _, name := range rotationNames(roster) {
-			for s := range roster.Rotations[name].Shifts(at, at.AddDate(0, 0, 7)) {
-				if s.Person != person {
-					continue
-				}
-				line := name + ": "
-				switch {
-				case s.From.After(at):
-					line += "from " + localTo(f, person, s.From)
-				default:
-					line += "already now"
-				}
-				if !s.To.IsZero() {
-					line += " until " + localTo(f, person, s.To)
-				}
-				if s.Source != oncall.FromRotation {
-					line += " (by " + string(s.Source) + ")"
-				}
-				lines = append(lines, "  "+line)
-			}
-		}
+		lines := turnsOf(f, roster, person, at)
 		if len(lines) == 0 {
 			continue
 		}
@@ -247,6 +226,30 @@ func weekLetters(f *config.File, roster oncall.Roster, when oncall.Handoff, now 
 		})
 	}
 	return out
+}
+
+// turnsOf lists a person's turns of the seven days after an instant, a line each.
+func turnsOf(f *config.File, roster oncall.Roster, person string, at time.Time) []string {
+	var lines []string
+	for _, name := range rotationNames(roster) {
+		for s := range roster.Rotations[name].Shifts(at, at.AddDate(0, 0, 7)) {
+			if s.Person != person {
+				continue
+			}
+			line := "  " + name + ": already now"
+			if s.From.After(at) {
+				line = "  " + name + ": from " + localTo(f, person, s.From)
+			}
+			if !s.To.IsZero() {
+				line += " until " + localTo(f, person, s.To)
+			}
+			if s.Source != oncall.FromRotation {
+				line += " (by " + string(s.Source) + ")"
+			}
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }
 
 // gapLetters warn of holes of the next week whoever is on call now, and those on
@@ -308,25 +311,7 @@ func (n *notices) gaps(ctx context.Context, f *config.File, now time.Time) {
 			continue
 		}
 		near[name] = true
-		// Once when it is a day away and once when it begins: somebody who closed the
-		// alarm by hand knows of it.
-		key := fmt.Sprintf("gap-page/%s/%d/ahead", holeName(h), h.From.Unix())
-		if !h.From.After(now) {
-			key = fmt.Sprintf("gap-page/%s/%d/open", holeName(h), h.From.Unix())
-		}
-		if n.told[key] && !open[name] {
-			continue
-		}
-		_, err := n.engine.Raise(ctx, alerting.Alarm{
-			Name: name, Severity: alerting.Error, Summary: holeText(f, h), Policy: f.Escalations[h.Policy].Policy(h.Policy),
-		}, now)
-		if err != nil && !errors.Is(err, alerting.ErrNotYet) {
-			n.log.WarnContext(ctx, "page about a hole in the plan", "hole", holeName(h), "err", err)
-			continue
-		}
-		if !n.told[key] {
-			n.remember(ctx, postgres.Notice{Key: key, At: later(h.From, now), MadeAt: now, Detail: holeText(f, h)})
-		}
+		n.pageAbout(ctx, f, h, open[name], now)
 	}
 	for name := range open {
 		if !strings.HasPrefix(name, gapPrefix) || near[name] {
@@ -335,6 +320,28 @@ func (n *notices) gaps(ctx context.Context, f *config.File, now time.Time) {
 		if err := n.engine.Clear(ctx, name, "somebody is on call again, or the hole has passed", now); err != nil {
 			n.log.WarnContext(ctx, "clear the alarm about a hole in the plan", "hole", name, "err", err)
 		}
+	}
+}
+
+// pageAbout raises the alarm about a hole: once when it is a day away and once when
+// it begins. Somebody who closed the alarm by hand in between knows of it.
+func (n *notices) pageAbout(ctx context.Context, f *config.File, h oncall.Hole, open bool, now time.Time) {
+	key := fmt.Sprintf("gap-page/%s/%d/ahead", holeName(h), h.From.Unix())
+	if !h.From.After(now) {
+		key = fmt.Sprintf("gap-page/%s/%d/open", holeName(h), h.From.Unix())
+	}
+	if n.told[key] && !open {
+		return
+	}
+	_, err := n.engine.Raise(ctx, alerting.Alarm{
+		Name: gapPrefix + holeName(h), Severity: alerting.Error, Summary: holeText(f, h), Policy: f.Escalations[h.Policy].Policy(h.Policy),
+	}, now)
+	if err != nil && !errors.Is(err, alerting.ErrNotYet) {
+		n.log.WarnContext(ctx, "page about a hole in the plan", "hole", holeName(h), "err", err)
+		return
+	}
+	if !n.told[key] {
+		n.remember(ctx, postgres.Notice{Key: key, At: later(h.From, now), MadeAt: now, Detail: holeText(f, h)})
 	}
 }
 

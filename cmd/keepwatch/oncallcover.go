@@ -45,7 +45,7 @@ func (c *cli) peek(ctx context.Context, f *config.File, use func(context.Context
 	if dsn == "" {
 		found, running, err := postgres.Attach(filepath.Join(f.DataDir, "postgres")) //nolint:contextcheck // it looks at files and has a deadline of its own
 		if err != nil || !running {
-			return false, nil //nolint:nilerr // what is not there cannot be asked
+			return false, err
 		}
 		dsn = found
 	}

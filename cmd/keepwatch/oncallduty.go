@@ -232,21 +232,25 @@ func (c *cli) oncallDue() *cobra.Command {
 						line.Hours = l.Total.Hours()
 					}
 				}
-				if format == "json" {
-					if err := json.NewEncoder(c.out).Encode(line); err != nil {
-						return err
-					}
-					continue
+				if err := c.printDue(f, line, format); err != nil {
+					return err
 				}
-				who := orNobody(line.Person)
-				if n := f.People[line.Person].Name; n != "" {
-					who = n + " (" + line.Person + ")"
-				}
-				c.printf("%-12s %-22s on call for %.0f h in the last %d weeks, less than anybody else there\n", name, who, line.Hours, dueWeeks)
 			}
 			return nil
 		},
 	}
 	addFormat(cmd, &format)
 	return cmd
+}
+
+func (c *cli) printDue(f *config.File, line dueLine, format string) error {
+	if format == "json" {
+		return json.NewEncoder(c.out).Encode(line)
+	}
+	who := orNobody(line.Person)
+	if n := f.People[line.Person].Name; n != "" {
+		who = n + " (" + line.Person + ")"
+	}
+	c.printf("%-12s %-22s on call for %.0f h in the last %d weeks, less than anybody else there\n", line.Rotation, who, line.Hours, line.Weeks)
+	return nil
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"keepwatch/alerting"
-	"keepwatch/config"
 	"keepwatch/web"
 )
 
@@ -45,12 +44,16 @@ and closes itself when it is acknowledged, or after half an hour.`,
 			if err != nil {
 				return err
 			}
-			var got struct{ Incident string }
+			var got web.Ordered
 			if err := r.call(cmd.Context(), http.MethodPost, "/api/v1/pages", o, &got); err != nil {
 				return fmt.Errorf("page %s: %w", o.To, err)
 			}
+			if got.Said != "" {
+				c.printf("%s\n", got.Said)
+				return nil
+			}
 			c.printf("incident %s\n", got.Incident)
-			return c.follow(cmd.Context(), f, r, got.Incident, wait)
+			return c.follow(cmd.Context(), r, got, wait)
 		},
 	}
 	cmd.Flags().StringVar(&o.Message, "message", "", "what it is about, in a sentence")
@@ -64,8 +67,8 @@ and closes itself when it is acknowledged, or after half an hour.`,
 const followEvery = 300 * time.Millisecond
 
 // follow prints each change of an incident's pages until one has arrived.
-func (c *cli) follow(ctx context.Context, f *config.File, r *remote, id string, wait time.Duration) error {
-	verified := f.PagerDuty != nil && f.PagerDuty.APIToken != ""
+func (c *cli) follow(ctx context.Context, r *remote, page web.Ordered, wait time.Duration) error {
+	id := page.Incident
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	tick := time.NewTicker(followEvery)
@@ -81,7 +84,7 @@ func (c *cli) follow(ctx context.Context, f *config.File, r *remote, id string, 
 					c.printf("%s  %s\n", time.Now().UTC().Format("15:04:05"), line)
 				}
 			}
-			if done, end := arrived(in, verified); done {
+			if done, end := arrived(in, page.Verified); done {
 				return end
 			}
 		}

@@ -126,7 +126,7 @@ func (c *cli) incidentsCommand() *cobra.Command {
 			}
 			if open {
 				if err := c.listOpen(cmd.Context(), f, format); err == nil {
-					return err
+					return nil
 				}
 			}
 			return c.withDatabase(cmd.Context(), f, func(db *postgres.DB) error {
