@@ -26,6 +26,8 @@ func long(t *testing.T) {
 
 // TestFigureDelivery measures from the decision to the acceptance, and how late timers
 // are, with a healthy PagerDuty and a Postgres that syncs its files.
+//
+//nolint:paralleltest // a figure is measured alone
 func TestFigureDelivery(t *testing.T) {
 	long(t)
 	c := &counts{}
@@ -58,6 +60,8 @@ func TestFigureDelivery(t *testing.T) {
 
 // TestFigureResume measures from a kill -9 to the next page, with one daemon that is
 // started again at once and with two; and how long a page in flight takes.
+//
+//nolint:paralleltest // a figure is measured alone
 func TestFigureResume(t *testing.T) {
 	long(t)
 	c := &counts{}
@@ -131,6 +135,8 @@ func inFlight(t *testing.T, daemons int) time.Duration {
 
 // TestFigureOutbox measures how many events a second go through the outbox: written with
 // their incident, claimed, and settled, on files that are synced.
+//
+//nolint:paralleltest // a figure is measured alone
 func TestFigureOutbox(t *testing.T) {
 	long(t)
 	dsn, _ := ownServer(t)
@@ -202,6 +208,8 @@ func drain(ctx context.Context, store postgres.Incidents) error {
 }
 
 // TestFigureRotations measures who is on call at an instant, and the check of 20 rotations.
+//
+//nolint:paralleltest // a figure is measured alone
 func TestFigureRotations(t *testing.T) {
 	long(t)
 	people := map[string]oncall.Person{}

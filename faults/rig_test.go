@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -127,12 +126,6 @@ func (r *rig) state(n int) byte {
 	return r.world[n]
 }
 
-func (r *rig) mailed() map[string]int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return maps.Clone(r.mails)
-}
-
 // process is one pager's place, and the process that runs there, if one does.
 type process struct {
 	rig *rig
@@ -240,8 +233,8 @@ func (p *process) over(limit time.Duration) bool {
 	}
 }
 
-// within waits until want is true and reports how long that took; it fails the test after limit.
-func (r *rig) within(limit time.Duration, what string, want func() bool) time.Duration {
+// within waits until want is true; it fails the test after limit.
+func (r *rig) within(limit time.Duration, what string, want func() bool) {
 	r.t.Helper()
 	start := time.Now()
 	for !want() {
@@ -250,7 +243,6 @@ func (r *rig) within(limit time.Duration, what string, want func() bool) time.Du
 		}
 		linger(20 * time.Millisecond)
 	}
-	return time.Since(start)
 }
 
 // incidents are those in the database, oldest first; nil while it is away.
@@ -303,22 +295,24 @@ func (r *rig) stuck() string {
 	store := postgres.Incidents{DB: r.db}
 	open, err := store.OpenIncidents(ctx)
 	owed, _ := store.Backlog(ctx)
-	s := fmt.Sprintf("%d open (%v), %+v owed, %d put off", len(open), err, owed, r.pd.State().PutOff)
+	var s strings.Builder
+	fmt.Fprintf(&s, "%d open (%v), %+v owed, %d put off", len(open), err, owed, r.pd.State().PutOff)
 	for i, in := range open {
 		if i < 5 {
-			s += fmt.Sprintf("\n  %s %s %+v", in.ID, in.State, in)
+			fmt.Fprintf(&s, "\n  %s %s %+v", in.ID, in.State, in)
 		}
 	}
 	unfinished, _ := store.Unfinished(ctx)
 	for i, ch := range unfinished {
 		for _, p := range ch.Pages {
 			if i < 5 && p.State.Unfinished() && p.Channel == "pagerduty" {
-				s += fmt.Sprintf("\n  page %s %s %s: %s, due %s, lease until %s, epoch %d, %d attempts, unsure %s, %s", p.ID, p.Action, p.Channel, p.State,
+				fmt.Fprintf(&s, "\n  page %s %s %s: %s, due %s, lease until %s, epoch %d, %d attempts, unsure %s, %s", p.ID, p.Action, p.Channel, p.State,
 					p.Due.Format(clock), p.LeaseUntil.Format(clock), p.Epoch, p.Attempts, p.UnsureAt.Format(clock), p.LastError)
 			}
 		}
 	}
-	return s + "\n  now " + time.Now().UTC().Format(clock)
+	fmt.Fprintf(&s, "\n  now %s", time.Now().UTC().Format(clock))
+	return s.String()
 }
 
 const clock = "15:04:05.000"
@@ -428,8 +422,16 @@ func (c *counts) report(t *testing.T) {
 		name string
 		n    int
 	}{
-		{"incidents", c.Incidents}, {"kills", c.Kills}, {"stops", c.Stops}, {"pg_crashes", c.Crashes}, {"late", c.Late},
-		{"repeats", c.Repeats}, {"cancelled", c.Cancelled}, {"lost", c.Lost}, {"doubled", c.Doubled}, {"left_open", c.LeftOpen},
+		{"incidents", c.Incidents},
+		{"kills", c.Kills},
+		{"stops", c.Stops},
+		{"pg_crashes", c.Crashes},
+		{"late", c.Late},
+		{"repeats", c.Repeats},
+		{"cancelled", c.Cancelled},
+		{"lost", c.Lost},
+		{"doubled", c.Doubled},
+		{"left_open", c.LeftOpen},
 	} {
 		fmt.Fprintf(&b, " %s=%d", f.name, f.n)
 	}

@@ -464,9 +464,8 @@ func (r *receiver) RoundTrip(req *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Body: http.NoBody, Request: req}, nil
 }
 
-func hooked(opts Options, statuses ...int) (*Server, *receiver) {
-	opts.WebhookURL, opts.WebhookSecret = "http://keepwatch.example/hook", "s3cret"
-	s := New(opts)
+func hooked(statuses ...int) (*Server, *receiver) {
+	s := New(Options{WebhookURL: "http://keepwatch.example/hook", WebhookSecret: "s3cret"})
 	r := &receiver{statuses: statuses}
 	s.client.Transport = r
 	return s, r
@@ -484,7 +483,7 @@ func (r *receiver) types() (out []string) {
 func TestPeopleAndWebhooks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, r := hooked(Options{}, 503, 0) // the first try fails, the second times out
+		s, r := hooked(503, 0) // the first try fails, the second times out
 		defer s.Close()
 		send(t, s, trigger, "kw-1")
 		time.Sleep(time.Minute)
@@ -525,7 +524,7 @@ func TestSign(t *testing.T) {
 func TestWebhookDrops(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, r := hooked(Options{}, 404, 404, 404)
+		s, r := hooked(404, 404, 404)
 		defer s.Close()
 		for i := range 5 {
 			send(t, s, trigger, fmt.Sprint("k", i))
@@ -549,7 +548,7 @@ func TestWebhookDrops(t *testing.T) {
 func TestWebhookTriesEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, r := hooked(Options{}, slices.Repeat([]int{500}, 100)...)
+		s, r := hooked(slices.Repeat([]int{500}, 100)...)
 		defer s.Close()
 		send(t, s, trigger, "a")
 		time.Sleep(time.Hour)

@@ -123,6 +123,15 @@ func (f Fault) check() error {
 		return errors.New("count and per_minute are not negative, webhook_copies is 0 to 20")
 	case f.Action != "" && f.Action != trigger && f.Action != acknowledge && f.Action != resolve:
 		return errors.New("action is trigger, acknowledge or resolve")
+	case f == Fault{REST: f.REST, Method: f.Method, Path: f.Path, Count: f.Count, Probability: f.Probability, Action: f.Action, RoutingKey: f.RoutingKey, DedupKey: f.DedupKey}:
+		return errors.New("the fault does nothing; give status, delay, late, lost, drop, close, hole, torn, per_minute or webhook_copies")
+	}
+	return f.contradicts()
+}
+
+// contradicts says which parts of a fault exclude each other.
+func (f Fault) contradicts() error {
+	switch {
 	case f.Drop && f.Late != 0, f.Close && (f.Status != 0 || f.Lost || f.Drop), f.Status != 0 && (f.Lost || f.Drop):
 		return errors.New("close, drop, lost, late and status exclude each other where they contradict")
 	case f.Unreached != "" && (f.Unreached != "dns" && f.Unreached != "tls" || f.Action != "" || f.DedupKey != "" || f.RoutingKey != ""):
@@ -135,8 +144,6 @@ func (f Fault) check() error {
 		return errors.New("method and path are for faults of the REST API: add rest")
 	case f.REST && (f.Late != 0 || f.Drop || f.PerMinute != 0 || f.Action != "" || f.RoutingKey != "" || f.DedupKey != "" || f.WebhookCopies != 0):
 		return errors.New("a fault of the REST API has status, processed, delay, lost, close, hole, torn, method and path")
-	case f == Fault{REST: f.REST, Method: f.Method, Path: f.Path, Count: f.Count, Probability: f.Probability, Action: f.Action, RoutingKey: f.RoutingKey, DedupKey: f.DedupKey}:
-		return errors.New("the fault does nothing; give status, delay, late, lost, drop, close, hole, torn, per_minute or webhook_copies")
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package fakepd
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -167,7 +168,7 @@ func (c *restCall) span() (since, until time.Time, err error) {
 		}
 	}
 	if until.Sub(since) > maxSpan {
-		return since, until, fmt.Errorf("since and until are more than 6 months apart")
+		return since, until, errors.New("since and until are more than 6 months apart")
 	}
 	return since, until, nil
 }

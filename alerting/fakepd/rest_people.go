@@ -329,14 +329,16 @@ func (s *Server) restSubscription() restSubscription {
 }
 
 // webhookEvents are the types that the stand-in can send.
-var webhookEvents = []string{
-	"incident.acknowledged", "incident.annotated", "incident.escalated", "incident.reassigned",
-	"incident.resolved", "incident.triggered", "incident.unacknowledged",
+func webhookEvents() []string {
+	return []string{
+		"incident.acknowledged", "incident.annotated", "incident.escalated", "incident.reassigned",
+		"incident.resolved", "incident.triggered", "incident.unacknowledged",
+	}
 }
 
 func (s *Server) events() []string {
 	if s.account.SubscriptionEvents == nil {
-		return webhookEvents
+		return webhookEvents()
 	}
 	return s.account.SubscriptionEvents
 }

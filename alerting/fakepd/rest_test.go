@@ -379,7 +379,7 @@ func TestRESTRateLimit(t *testing.T) {
 func TestSubscription(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, r := hooked(Options{}, 400, 400, 400)
+		s, r := hooked(400, 400, 400)
 		defer s.Close()
 		for _, key := range []string{"a", "b", "c"} {
 			send(t, s, trigger, key)
