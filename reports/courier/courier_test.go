@@ -64,7 +64,10 @@ func (b *book) Claim(_ context.Context, k Key, now, until time.Time, byHand bool
 	return e, true, nil
 }
 
-func (b *book) Settle(_ context.Context, e Entry) error {
+func (b *book) Settle(ctx context.Context, e Entry) error {
+	if ctx.Err() != nil { // as a database does
+		return ctx.Err()
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if old := b.entries[e.Key]; old.State == Sending && old.Attempts == e.Attempts {
