@@ -57,7 +57,6 @@ const (
 	alarmSource = "keepwatch" // the source of pages about no service
 )
 
-//nolint:gochecknoglobals // a compiled expression
 var alarmName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,100}$`)
 
 // Raise opens an incident about an alarm, or changes the summary of the one that

@@ -77,6 +77,13 @@ func (i Incident) unheard() bool {
 		!i.Severity.LowUrgency() && (i.Policy.Name != "" || len(i.Policy.Levels) > 0)
 }
 
+// standsFor reports whether paging for i is enough for an incident that it causes:
+// somebody is paged for it, and woken if the other one would wake somebody.
+func (i Incident) standsFor(caused Incident) bool {
+	pages := i.Policy.Name != "" || len(i.Policy.Levels) > 0
+	return pages && (caused.Severity.LowUrgency() || !i.Severity.LowUrgency())
+}
+
 // LowUrgency reports whether an incident of this severity wakes nobody.
 func (s Severity) LowUrgency() bool { return s == Warning || s == Info }
 

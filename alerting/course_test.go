@@ -127,6 +127,45 @@ func TestNoQuietChannelIsSaid(t *testing.T) {
 	}
 }
 
+// A cause that wakes nobody must not keep quiet what would wake somebody.
+func TestCauseMustPage(t *testing.T) {
+	t.Parallel()
+	t0 := tallyBegin()
+	policy := oncall.Policy{Name: "site", Levels: []oncall.Level{{Page: "ada"}}}
+	for _, tt := range []struct {
+		name  string
+		cause Incident
+		own   Severity
+		want  bool // the cause holds the page back
+	}{
+		{"both wake somebody", Incident{Policy: policy}, Critical, true},
+		{"the cause is a warning", Incident{Policy: policy, Severity: Warning}, Error, false},
+		{"both are warnings", Incident{Policy: policy, Severity: Info}, Warning, true},
+		{"nobody is paged for the cause", Incident{}, Critical, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tt.cause.ID, tt.cause.State, tt.cause.Version = "kw-database-1", Open, 1
+			for _, how := range []string{"upstream", "place"} {
+				s := situation(oncall.Level{Page: "ada"}).with("front", t0, "bb")
+				for i := range s.Recent["front"] {
+					s.Recent["front"][i].Failing = []string{"west"}
+				}
+				s.Rule.Severity, s.Routing.Quiet = tt.own, []string{"chat"}
+				if how == "upstream" {
+					s.Upstream = []Upstream{{Service: "database", Open: &tt.cause, WellAt: t0.Add(time.Hour)}}
+				} else {
+					s.Place = func(string, time.Time) (*Incident, bool) { return &tt.cause, false }
+				}
+				c, ok := Decide(s, t0.Add(time.Minute))
+				if held := c.Incident.Hold.Kind == HeldByCause; !ok || held != tt.want || held == (len(c.Pages) > 0) {
+					t.Errorf("by %s: held %v with %d pages, want held %v", how, held, len(c.Pages), tt.want)
+				}
+			}
+		})
+	}
+}
+
 // Whoever closed it thought that it was over: failing anew pages, though it is the
 // same incident.
 func TestClosedByHandThenFailingAnew(t *testing.T) {

@@ -246,12 +246,19 @@ func (e *Engine) turn(now time.Time) time.Time {
 		e.edge = e.nextEdge(now)
 	}
 	e.next = sooner(e.next, e.edge)
+	e.goOn(look, now)
+	return e.next
+}
+
+// goOn decides about the open incidents for which something is due, or about all
+// of them. mu is held.
+func (e *Engine) goOn(all bool, now time.Time) {
 	for s := range e.all() {
 		if s.open == nil {
 			continue
 		}
 		doubt := s.open.State == Open && s.open.Hold.Kind == HeldForCause
-		if look || doubt || due(s.open.timer(), now) {
+		if all || doubt || due(s.open.timer(), now) {
 			e.decide(s, now)
 		}
 		if doubt {
@@ -261,7 +268,6 @@ func (e *Engine) turn(now time.Time) time.Time {
 			e.next = sooner(e.next, s.open.timer())
 		}
 	}
-	return e.next
 }
 
 // stir makes the loop turn at once. It must not get lost: a result that comes in

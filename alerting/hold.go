@@ -88,12 +88,12 @@ func (s Situation) hold(inc Incident, now time.Time) Hold {
 // caused says whether something that the service depends on fails, or did a moment ago.
 func (s Situation) caused(inc Incident, now time.Time) Hold {
 	for _, up := range s.Upstream {
-		if up.Open != nil && !up.Open.Recovering() {
+		if up.Open != nil && !up.Open.Recovering() && up.Open.standsFor(inc) {
 			return Hold{Kind: HeldByCause, Ref: up.Open.ID, Text: fmt.Sprintf("caused by %s (%s is failing): nobody is paged for %s", up.Open.ID, up.Service, inc.Service)}
 		}
 	}
 	place, unseen := s.placeOf(inc)
-	if place != nil {
+	if place != nil && place.standsFor(inc) {
 		return Hold{Kind: HeldByCause, Ref: place.ID, Text: fmt.Sprintf("caused by %s (%s): nobody is paged for %s", place.ID, clip(place.Summary, 200), inc.Service)}
 	}
 	doubt := unseen || !s.upstreamWell(inc)

@@ -110,7 +110,7 @@ func (e *Engine) judgePlaces(now time.Time) {
 		}
 		location := e.situation(s).onlyFrom(*s.open)
 		alarm := placeAlarm(location, s.rule.Policy.Name)
-		if a := e.alarms[alarm]; location == "" || a != nil && a.open != nil {
+		if a := e.alarms[alarm]; location == "" || a != nil && a.open != nil && a.open.standsFor(*s.open) {
 			continue
 		}
 		p, known := seen[location]

@@ -49,7 +49,7 @@ func (e *Engine) Apply(rules []Rule, roster oncall.Roster, routing Routing) {
 	}
 	e.watch(rules, now)
 	e.expect()
-	e.stir()
+	e.reconsider()
 }
 
 // SetRoster exchanges who is on call, and leaves rules and routing alone. The next

@@ -50,17 +50,8 @@ func (e *Engine) spread(s *service, before *Incident) {
 	if failed == fails || s.rule.Service == "" || e.services[s.rule.Service] != s {
 		return
 	}
-	if fails { // is it the fault of something that it depends on?
-		for _, name := range s.rule.DependsOn {
-			if up := e.services[name]; up != nil {
-				e.lookAgain(up, probe.Bad, now)
-			}
-		}
-		if s.open.Hold.Kind == HeldForCause {
-			if location := e.situation(s).onlyFrom(*s.open); location != "" {
-				e.askFrom(location, now)
-			}
-		}
+	if fails {
+		e.lookFor(s, now)
 	}
 	for _, d := range e.services {
 		if d.open == nil || !slices.Contains(d.rule.DependsOn, s.rule.Service) {
@@ -70,6 +61,22 @@ func (e *Engine) spread(s *service, before *Incident) {
 			e.lookAgain(d, probe.Good, now)
 		}
 		e.decide(d, now)
+	}
+}
+
+// lookFor looks at what a service that fails depends on, and at what else the
+// location sees that alone sees it fail. mu is held.
+func (e *Engine) lookFor(s *service, now time.Time) {
+	for _, name := range s.rule.DependsOn {
+		if up := e.services[name]; up != nil {
+			e.lookAgain(up, probe.Bad, now)
+		}
+	}
+	if s.open.Hold.Kind != HeldForCause {
+		return
+	}
+	if location := e.situation(s).onlyFrom(*s.open); location != "" {
+		e.askFrom(location, now)
 	}
 }
 

@@ -240,7 +240,7 @@ func (e *Engine) takeOver(inc Incident, pages []Page, now time.Time) {
 		s.open, s.pages = older.open, older.pages
 	}
 	e.expect()
-	e.stir()
+	e.reconsider()
 }
 
 // place is where an incident belongs; nil when its service is gone. mu is held.

@@ -33,32 +33,38 @@ func TestMaintenance(t *testing.T) {
 		want     []string
 	}{
 		{
-			"each Sunday", MaintenanceConfig{Weekly: weekly("Sun 02:00-04:00")},
+			"each Sunday",
+			MaintenanceConfig{Weekly: weekly("Sun 02:00-04:00")},
 			"2026-11-01T03:00:00Z", "2026-11-15T02:00:00Z",
 			[]string{"2026-11-01T02:00:00Z 2h0m0s", "2026-11-08T02:00:00Z 2h0m0s"},
 		},
 		{
-			"the hour that the clock leaves out ends it early", MaintenanceConfig{TimeZone: york, Weekly: weekly("Sun 01:30-02:30")},
+			"the hour that the clock leaves out ends it early",
+			MaintenanceConfig{TimeZone: york, Weekly: weekly("Sun 01:30-02:30")},
 			"2026-03-08T00:00:00Z", "2026-03-09T00:00:00Z",
 			[]string{"2026-03-08T06:30:00Z 30m0s"},
 		},
 		{
-			"the hour that comes twice begins it with the first", MaintenanceConfig{TimeZone: york, Weekly: weekly("Sun 01:30-02:30")},
+			"the hour that comes twice begins it with the first",
+			MaintenanceConfig{TimeZone: york, Weekly: weekly("Sun 01:30-02:30")},
 			"2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z",
 			[]string{"2026-11-01T05:30:00Z 2h0m0s"},
 		},
 		{
-			"over midnight, begun the day before", MaintenanceConfig{Weekly: weekly("Sat 23:00-01:00")},
+			"over midnight, begun the day before",
+			MaintenanceConfig{Weekly: weekly("Sat 23:00-01:00")},
 			"2026-11-22T00:30:00Z", "2026-11-22T00:31:00Z",
 			[]string{"2026-11-21T23:00:00Z 2h0m0s"},
 		},
 		{
-			"dates", MaintenanceConfig{TimeZone: york, From: local("2026-12-05 22:00"), To: local("2026-12-06 02:00")},
+			"dates",
+			MaintenanceConfig{TimeZone: york, From: local("2026-12-05 22:00"), To: local("2026-12-06 02:00")},
 			"2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z",
 			[]string{"2026-12-06T03:00:00Z 4h0m0s"},
 		},
 		{
-			"dates that are over", MaintenanceConfig{From: local("2026-12-05 22:00"), To: local("2026-12-06 02:00")},
+			"dates that are over",
+			MaintenanceConfig{From: local("2026-12-05 22:00"), To: local("2026-12-06 02:00")},
 			"2026-12-06T02:00:00Z", "2027-01-01T00:00:00Z", nil,
 		},
 	} {

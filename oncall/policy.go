@@ -57,6 +57,11 @@ func (c PolicyConfig) Validate(report func(path, msg string)) {
 	if c.Repeat < 0 || c.Repeat > maxRepeat {
 		report("repeat", fmt.Sprintf("%d is out of range (0 to %d)", c.Repeat, maxRepeat))
 	}
+	c.validateTimes(report)
+}
+
+// validateTimes reports the mistakes in when the policy holds and for how long.
+func (c PolicyConfig) validateTimes(report func(path, msg string)) {
 	if d := c.AckExpires.Duration; d != 0 && (d < minAckExpires || d > maxExpires) {
 		report("ack_expires", fmt.Sprintf("%s is out of range (0s for never, or 5m to 168h)", c.AckExpires))
 	}

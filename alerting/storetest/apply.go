@@ -140,9 +140,10 @@ func roundTrip(t *testing.T, b bench) {
 		Started: at(1), Opened: at(2), Acknowledged: at(3), Resolved: at(4), AckBy: "grace",
 		Summary: "5 of 6 – “front-page” is failing", Checks: []string{"a", "b"}, Level: 2, Round: 1,
 		NextActionAt: at(5),
-		Policy: oncall.Policy{Name: "site", Repeat: 3, Levels: []oncall.Level{
-			{Page: "primary", After: time.Second}, {Page: "alan", After: 10*time.Minute + 1},
-		}, AckExpires: time.Hour, StillFailingAfter: 2 * time.Hour,
+		Policy: oncall.Policy{
+			Name: "site", Repeat: 3, Levels: []oncall.Level{
+				{Page: "primary", After: time.Second}, {Page: "alan", After: 10*time.Minute + 1},
+			}, AckExpires: time.Hour, StillFailingAfter: 2 * time.Hour,
 			Hours:   &oncall.WorkHours{Zone: "Europe/London", Hours: []string{"Mon-Fri 09:00-17:00"}, Holidays: []string{"2026-12-25"}},
 			Outside: &oncall.Policy{Name: "night", Levels: []oncall.Level{{Page: "ada"}}},
 		},
