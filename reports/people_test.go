@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -84,6 +85,11 @@ func TestPeopleLoad(t *testing.T) {
 				}},
 			},
 			"shop": {
+				{ID: "5", Opened: at(4, 7, 0, 0), Acknowledged: at(4, 7, 1, 0), AckBy: "somebody at PagerDuty", Paged: []PageFact{
+					page(at(4, 7, 0, 0), "alan", "pagerduty"),    // up since this second, and not at work
+					page(at(4, 21, 59, 59), "alan", "pagerduty"), // up until the next
+					page(at(4, 8, 0, 0), "alan", "pagerduty"),    // at work
+				}},
 				{ID: "4", Opened: at(5, 12, 0, 0), Acknowledged: at(5, 12, 0, 1), AckBy: "Grace", Paged: []PageFact{page(at(5, 12, 0, 0), "grace", "pagerduty")}},
 				{ID: "4", Opened: at(5, 12, 0, 0), Acknowledged: at(5, 12, 0, 1), AckBy: "Grace", Paged: []PageFact{page(at(5, 12, 0, 0), "grace", "pagerduty")}},
 			},
@@ -99,11 +105,27 @@ func TestPeopleLoad(t *testing.T) {
 	want := []PersonLoad{
 		{Person: "grace", Name: "Grace", Pages: 4, OutOfHours: 4, Sleep: 2, Acked: 1, Unacked: 1, MTTA: new(int64(1))},
 		{Person: "ada", Name: "Ada", Pages: 3, OutOfHours: 1, Acked: 1, Unacked: 1, MTTA: new(int64(90)), OnCallMs: 12 * hour},
+		{Person: "alan", Name: "Alan", Pages: 3, OutOfHours: 2, OnCallMs: hour},
 		{Person: "ghost", Name: "ghost", Pages: 1, OutOfHours: 1, Sleep: 1, Unacked: 1},
-		{Person: "alan", Name: "Alan", OnCallMs: hour},
 	}
 	if diff := cmp.Diff(Build(in).People, want); diff != "" {
 		t.Errorf("people (-got +want):\n%s", diff)
+	}
+}
+
+// TestMedianIsTheNearestRank: of an even number the lower one.
+func TestMedianIsTheNearestRank(t *testing.T) {
+	t.Parallel()
+	w := week(t, "2026-W47", "UTC")
+	var facts []IncidentFact
+	for i, ack := range []time.Duration{4 * time.Minute, 2 * time.Minute, 10 * time.Minute, time.Minute} {
+		opened := w.From.Add(time.Duration(i) * time.Hour)
+		facts = append(facts, IncidentFact{ID: strconv.Itoa(i), Opened: opened, Acknowledged: opened.Add(ack)})
+	}
+	var r ServiceReport
+	r.people(w.Window(), facts)
+	if r.MTTAMedian == nil || *r.MTTAMedian != 120 || *r.MTTA != 255 {
+		t.Errorf("got median %v and mean %v, want 120 and 255", r.MTTAMedian, r.MTTA)
 	}
 }
 

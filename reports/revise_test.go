@@ -188,6 +188,10 @@ func TestCorrectionMakesARevision(t *testing.T) {
 		if r := s.newest(t); r.Revision != 1 || r.Services[0].Verdict != Missed {
 			t.Fatalf("got revision %d, %s; another objective must not change a written week", r.Revision, r.Services[0].Verdict)
 		}
+		noted := Annotate(s.newest(t), "The router was replaced.", "ada", time.Now())
+		if err := s.Save(t.Context(), noted, time.Now()); err != nil {
+			t.Fatal(err)
+		}
 		s.with(func() {
 			s.declared = []Exclusion{{
 				ID: 3, Service: "site", Kind: Correction, From: from.Add(30 * time.Hour), To: from.Add(40 * time.Hour),
@@ -197,8 +201,8 @@ func TestCorrectionMakesARevision(t *testing.T) {
 		runFor(t, time.Minute, w)
 		r := s.newest(t)
 		got := r.Services[0]
-		if r.Revision != 2 || got.Verdict != Met || got.ExcludedMs != (10*time.Hour).Milliseconds() || got.ObjectivePPM != 950_000 {
-			t.Errorf("got revision %d, %s, %d ms excluded, objective %d; want 2, MET, 10 h, 950000", r.Revision, got.Verdict, got.ExcludedMs, got.ObjectivePPM)
+		if r.Revision != 3 || got.Verdict != Met || got.ExcludedMs != (10*time.Hour).Milliseconds() || got.ObjectivePPM != 950_000 || r.Note != noted.Note {
+			t.Errorf("got revision %d, %s, %d ms excluded, objective %d, note %q; want 3, MET, 10 h, 950000, the note", r.Revision, got.Verdict, got.ExcludedMs, got.ObjectivePPM, r.Note)
 		}
 		if text := strings.Join(r.Changes, " "); !strings.Contains(text, "correction 3 by ada, approved by grace, leaves out 10:00:00: the probe's own network") {
 			t.Errorf("got changes %q, want the correction named", text)

@@ -124,6 +124,16 @@ func TestDaysTile(t *testing.T) {
 	})
 }
 
+// TestRollingWhereADateComesTwice: St. John's clocks went from 00:01 back to 23:01 of
+// the day before; Sunday had begun.
+func TestRollingWhereADateComesTwice(t *testing.T) {
+	t.Parallel()
+	w, err := Rolling(7, instant(t, "2010-11-07T02:45:00Z"), zone(t, "America/St_Johns"))
+	if err != nil || w.Title != "7 days to Saturday 6 November 2010" || !w.To.Equal(instant(t, "2010-11-07T02:30:00Z")) {
+		t.Errorf("got %q to %s, %v; want Saturday to be the last", w.Title, w.To, err)
+	}
+}
+
 // TestFingerprint: equal rules have equal prints, others have not.
 func TestFingerprint(t *testing.T) {
 	t.Parallel()
