@@ -155,13 +155,15 @@ AND d.day >= @from
 AND d.day < @to
 ORDER BY d.check_id, d.day`
 
+// There may be many while nobody folds.
 const sqlMarksOf = `
-SELECT m.check_id, m.from_at, m.to_at
+SELECT m.check_id, min(m.from_at), max(m.to_at)
 FROM fold_mark m
 WHERE m.check_id = ANY (@checks::int4[])
 AND m.from_at < @to
 AND m.to_at > @from
-ORDER BY m.id`
+GROUP BY m.check_id, date_trunc('day', m.from_at, 'UTC'), date_trunc('day', m.to_at, 'UTC')
+ORDER BY m.check_id, 2`
 
 const sqlLives = `
 SELECT l.name, a.starts, a.ends, a.why = 'shutdown'
@@ -229,6 +231,9 @@ func (v *view) readDays(ctx context.Context, q asker) error {
 		return nil
 	}); err != nil {
 		return err
+	}
+	if len(all) == 0 {
+		return nil
 	}
 	if rows, err = q.Query(ctx, sqlMarksOf, v.args()); err != nil {
 		return err
