@@ -225,7 +225,7 @@ func TestSubjectsAndIDs(t *testing.T) {
 	if compose(one).ID != compose(again).ID || compose(one).ID == compose(other).ID {
 		t.Error("the ID must be that of week and revision")
 	}
-	if got := compose(sample.Many(50)); len(got.Images) > 3*pictured || len(got.HTML) > 200_000 {
+	if got := compose(sample.Many(50)); len(got.Images) > 18 || len(got.HTML) > 200_000 {
 		t.Errorf("%d pictures and %d bytes in the mail of 50 services", len(got.Images), len(got.HTML))
 	}
 }

@@ -125,3 +125,16 @@ func TestManyLocationsStandBelow(t *testing.T) {
 		t.Errorf("%v", t3)
 	}
 }
+
+// TestHeadlineIsWhatIsProven: under 99 % coverage the headline is a lower bound, with downtime as without.
+func TestHeadlineIsWhatIsProven(t *testing.T) {
+	t.Parallel()
+	s := reports.ServiceReport{GoodMs: 890, BadMs: 10, UnknownMs: 100, Availability: "98.88", AvailabilityLow: "89.00"}
+	if got := s.Headline(); got != "≥ 89.00 %" {
+		t.Errorf("got %q", got)
+	}
+	s.GoodMs, s.UnknownMs = 988, 2
+	if got := s.Headline(); got != "98.88 %" {
+		t.Errorf("got %q", got)
+	}
+}
