@@ -58,7 +58,6 @@ type lookup struct {
 	due   time.Time
 	tries int  // looks that could not be made, in a row
 	again int  // looks at a page that wakes nobody
-	busy  bool // one look at a time
 }
 
 func (v *Prover) init() {

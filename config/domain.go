@@ -154,7 +154,8 @@ func (f *File) sharedEscalation() string {
 func (f *File) Followed() []pagerduty.Followed {
 	var out []pagerduty.Followed
 	for _, name := range slices.Sorted(maps.Keys(f.Escalations)) {
-		e, id := f.Escalations[name], ""
+		e := f.Escalations[name]
+		var id string
 		switch f.Climbing(name) {
 		case "":
 			continue
