@@ -385,7 +385,10 @@ func evidenceText(p Page, e Evidence) string {
 	case Ringing:
 		text += " rings " + p.Ringing
 	case Answered:
-		text += ": acknowledged by " + p.Ringing
+		text += ": acknowledged"
+		if p.Ringing != "" {
+			text += " by " + p.Ringing
+		}
 	case Closed:
 		text += ": the incident has been closed there"
 	case Elsewhere:

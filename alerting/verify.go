@@ -38,7 +38,7 @@ func (p Proof) Silent() bool {
 // Evidence is the answer of one look.
 type Evidence struct {
 	Proof Proof
-	// Who is rung (or acknowledged, or closed it), as the channel calls them; "" when nobody.
+	// Who is rung (or acknowledged, or closed it), as the channel calls them; "" when nobody, or no person.
 	Who string
 	// Since is when that began; zero when the channel did not say.
 	Since time.Time
@@ -108,6 +108,9 @@ func (p Page) rings(in Incident, clock func(time.Time) string) string {
 		}
 		return since("ringing " + p.Ringing)
 	case Answered:
+		if p.Ringing == "" {
+			return "acknowledged"
+		}
 		return "acknowledged by " + p.Ringing
 	case Closed:
 		if p.Ringing == "" {

@@ -45,6 +45,7 @@ func TestPageStatus(t *testing.T) {
 		{"rang Ada since 03:12:09", Incident{State: Resolved, AckBy: "Ada"}, proof(Ringing, "Ada")},
 		{"acknowledged by Grace", Incident{State: Acknowledged, AckBy: "Grace"}, proof(Ringing, "Ada")},
 		{"acknowledged by Ada", open, proof(Answered, "Ada")},
+		{"acknowledged", open, proof(Answered, "")},
 		{"rang, closed by Ada", open, proof(Closed, "Ada")},
 		{"accepted; whether it rings could not be read", open, proof(Unreadable, "")},
 		{"accepted but not paging: no incident was opened", open, proof(NoIncident, "")},

@@ -84,7 +84,7 @@ func assignedTo(inc pd.Incident, user string) bool {
 // standing is what an incident that is not resolved shows by itself.
 func standing(inc pd.Incident) alerting.Evidence {
 	if inc.Status == statusAcknowledged {
-		e := alerting.Evidence{Proof: alerting.Answered, Who: "somebody at PagerDuty", Since: instant(inc.LastStatusChangeAt)}
+		e := alerting.Evidence{Proof: alerting.Answered, Since: instant(inc.LastStatusChangeAt)}
 		if who, at := acknowledger(inc); who != "" {
 			e.Who, e.Since = who, at
 		}

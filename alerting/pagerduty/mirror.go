@@ -336,7 +336,8 @@ func newer(a, b *pd.Incident) *pd.Incident {
 // tell tells the desk, once for each change.
 func (m *Mirror) tell(ctx context.Context, o ours, theirs []pd.Incident) error {
 	mv := compare(o, theirs, m.told[o.key])
-	if m.Seen != nil && mv.show.Proof != "" {
+	echo := mv.show.Proof == alerting.Answered && mv.show.Who == "" // our own acknowledgement came back
+	if m.Seen != nil && mv.show.Proof != "" && !echo {
 		m.Seen(ctx, o.incident.ID, m.Channel, o.key, mv.show)
 	}
 	var err error

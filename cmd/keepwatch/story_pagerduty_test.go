@@ -87,7 +87,8 @@ func TestStoryPagerDutyPolicyFollowsTheHandOff(t *testing.T) {
 	account := fakepd.TeamAccount()
 	account.Policies[0].Rules = []fakepd.Rule{{ID: "PRULE01", Delay: 30, Users: []string{"PALAN01"}}}
 	account.Policies[0].Loops = 3
-	inOffice(t, teamFile, fakepd.Options{Account: &account}, func(o *office) {
+	file := strings.NewReplacer("start: 1999-12-27", "start: 1999-12-25", "Monday 09:00", "Saturday 01:00").Replace(teamFile)
+	inOffice(t, file, fakepd.Options{Account: &account}, func(o *office) {
 		policy := func() string {
 			var out []string
 			p := o.pd.Account().Policies[0]
@@ -96,26 +97,26 @@ func TestStoryPagerDutyPolicyFollowsTheHandOff(t *testing.T) {
 			}
 			return strings.Join(out, ", ") + fmt.Sprintf(" x%d", p.Loops)
 		}
-		const saturday, monday = "PADA001 10, PGRACE1 10 x0", "PGRACE1 10, PADA001 10 x0"
+		const before, after = "PADA001 10, PGRACE1 10 x0", "PGRACE1 10, PADA001 10 x0"
 		o.wait(2 * time.Second)
-		if got := policy(); got != saturday {
-			t.Fatalf("PagerDuty has %s, want %s", got, saturday)
+		if got := policy(); got != before {
+			t.Fatalf("PagerDuty has %s, want %s", got, before)
 		}
-		handoff := time.Date(2000, 1, 3, 9, 0, 0, 0, time.UTC)
+		handoff := time.Date(2000, 1, 1, 1, 0, 0, 0, time.UTC)
 		o.wait(time.Until(handoff.Add(-time.Second)))
-		if got := policy(); got != saturday {
-			t.Errorf("a second before the hand-off PagerDuty has %s, want %s", got, saturday)
+		if got := policy(); got != before {
+			t.Errorf("a second before the hand-off PagerDuty has %s, want %s", got, before)
 		}
 		o.wait(2 * time.Second)
-		if got := policy(); got != monday {
-			t.Errorf("a second after the hand-off PagerDuty has %s, want %s", got, monday)
+		if got := policy(); got != after {
+			t.Errorf("a second after the hand-off PagerDuty has %s, want %s", got, after)
 		}
 		if err := o.pd.Change(func(a *fakepd.Account) { a.Policies[0].Rules[0].Users = []string{"PALAN01"} }); err != nil {
 			t.Fatal(err)
 		}
 		o.wait(61 * time.Second)
-		if got := policy(); got != monday {
-			t.Errorf("a minute after somebody's edit PagerDuty has %s, want %s", got, monday)
+		if got := policy(); got != after {
+			t.Errorf("a minute after somebody's edit PagerDuty has %s, want %s", got, after)
 		}
 		o.expect("health", o.health().Text, "somebody changed PagerDuty's escalation policy PESC001", "put back")
 		o.fail()
@@ -363,7 +364,7 @@ func TestStoryWebhookAtTheStandBy(t *testing.T) {
 			ID: "01STANDBY", Type: "incident.acknowledged", DedupKey: in.ID, Incident: "Q1", By: "Ada", Status: true,
 			At: time.Now().UTC(), Raw: []byte("{}"),
 		}
-		if err := (postgres.Webhooks{DB: o.d.database.db}).Keep(t.Context(), h, time.Now().UTC()); err != nil {
+		if err := (postgres.Webhooks{DB: o.d.database.db}).Keep(o.t.Context(), h, time.Now().UTC()); err != nil {
 			t.Fatal(err)
 		}
 		o.until(3*time.Second, "nobody acted on it", func() bool { return o.incident().State == alerting.Acknowledged })
