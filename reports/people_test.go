@@ -87,8 +87,8 @@ func TestPeopleLoad(t *testing.T) {
 			"shop": {
 				{ID: "5", Opened: at(4, 7, 0, 0), Acknowledged: at(4, 7, 1, 0), AckBy: "somebody at PagerDuty", Paged: []PageFact{
 					page(at(4, 7, 0, 0), "alan", "pagerduty"),    // up since this second, and not at work
-					page(at(4, 21, 59, 59), "alan", "pagerduty"), // up until the next
 					page(at(4, 8, 0, 0), "alan", "pagerduty"),    // at work
+					page(at(4, 21, 59, 59), "alan", "pagerduty"), // up until the next
 				}},
 				{ID: "4", Opened: at(5, 12, 0, 0), Acknowledged: at(5, 12, 0, 1), AckBy: "Grace", Paged: []PageFact{page(at(5, 12, 0, 0), "grace", "pagerduty")}},
 				{ID: "4", Opened: at(5, 12, 0, 0), Acknowledged: at(5, 12, 0, 1), AckBy: "Grace", Paged: []PageFact{page(at(5, 12, 0, 0), "grace", "pagerduty")}},
