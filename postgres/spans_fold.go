@@ -292,9 +292,9 @@ func (r *Results) records(ctx context.Context, q asker, checks []string, from, t
 	if err != nil {
 		return nil, err
 	}
-	out := make([]ledger.Record, len(ids))
-	for i, id := range ids {
-		out[i] = ledger.Record{Check: checks[i], Revs: revs[id], Rows: rows[id], Names: places}
+	out := make([]ledger.Record, 0, len(ids))
+	for _, id := range ids {
+		out = append(out, ledger.Record{Check: names[id], Revs: revs[id], Rows: rows[id], Names: places})
 	}
 	return out, nil
 }
@@ -354,7 +354,7 @@ func (r *Results) refold(ctx context.Context, tx pgx.Tx, f ledger.Refold, fold f
 	if err != nil {
 		return err
 	}
-	rec := records[0] //nolint:gosec // one check was asked for
+	rec := records[0]
 	rec.Revs = slices.DeleteFunc(rec.Revs, func(v reports.Rev) bool { return !v.From.Before(f.Until) })
 	d := fold(rec)
 	args := pgx.NamedArgs{"check": r.checkID(f.Check), "from": f.Day, "to": f.Day.Add(day)}

@@ -1,0 +1,342 @@
+package postgres
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sort"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"keepwatch/ledger"
+	"keepwatch/reports"
+)
+
+// view is what several queries of one snapshot know of checks over whole UTC days.
+type view struct {
+	from, to time.Time // days
+	now      time.Time
+	checks   []string // that exist, sorted
+	ids      map[string]int32
+	names    map[int32]string
+	places   map[int16]string
+	revs     map[int32][]reports.Rev
+	days     map[dayID]*dayRow
+	spans    map[trackID][]spanRow
+	rows     map[int32][]ledger.Row // of what is not folded
+	lives    []reports.Life
+}
+
+type dayID struct {
+	check int32
+	day   int64 // unix seconds
+}
+
+// trackID is the spans of a scope, all days.
+type trackID struct {
+	check int32
+	scope int16
+}
+
+// dayRow is how far a day is folded.
+type dayRow struct {
+	until        time.Time
+	bad, unknown int32
+	softs        []byte
+}
+
+// spanRow is a stored span that is not good.
+type spanRow struct {
+	starts time.Time
+	dur    int32 // ms; -1 open
+	state  int16
+	cause  string
+	where  string
+}
+
+const sqlKnownChecks = `
+SELECT c.name, c.id
+FROM checks c
+WHERE c.name = ANY (@names::text[])
+ORDER BY c.name`
+
+const sqlFoldedDays = `
+SELECT d.check_id, d.day, d.until, d.bad_ms, d.unknown_ms, d.softs
+FROM slo_day d
+WHERE d.check_id = ANY (@checks::int4[])
+AND d.day >= @from
+AND d.day < @to
+ORDER BY d.check_id, d.day`
+
+// There may be many while nobody folds.
+const sqlMarksOf = `
+SELECT m.check_id, min(m.from_at), max(m.to_at)
+FROM fold_mark m
+WHERE m.check_id = ANY (@checks::int4[])
+AND m.from_at < @to
+AND m.to_at > @from
+GROUP BY m.check_id, date_trunc('day', m.from_at, 'UTC'), date_trunc('day', m.to_at, 'UTC')
+ORDER BY m.check_id, 2`
+
+const sqlLives = `
+SELECT l.name, a.starts, a.ends, a.why = 'shutdown'
+FROM agent_span a JOIN location l ON l.id = a.loc
+WHERE a.starts < @to
+AND a.ends > @from
+ORDER BY a.starts, l.name`
+
+// livesBefore is how long before a window probers are looked for, to know that one ran
+// at all.
+const livesBefore = 35 * day
+
+// look reads what all questions need, and lets use read the rest, in one snapshot.
+func (s Reports) look(ctx context.Context, checks []string, from, to, now time.Time, use func(context.Context, asker, *view) error) error {
+	v := &view{from: from.UTC().Truncate(day), to: to.UTC().Add(day - 1).Truncate(day), now: now, ids: map[string]int32{}, names: map[int32]string{}}
+	return pgx.BeginTxFunc(ctx, s.DB.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, sqlKnownChecks, pgx.NamedArgs{"names": checks})
+		if err != nil {
+			return err
+		}
+		var name string
+		var id int32
+		if _, err := pgx.ForEachRow(rows, []any{&name, &id}, func() error {
+			v.checks, v.ids[name], v.names[id] = append(v.checks, name), id, name
+			return nil
+		}); err != nil {
+			return err
+		}
+		if v.places, err = allLocations(ctx, tx); err != nil {
+			return err
+		}
+		if v.revs, err = revsSince(ctx, tx, v.idList(), v.from, v.to); err != nil {
+			return err
+		}
+		if err := v.readDays(ctx, tx); err != nil {
+			return err
+		}
+		if err := v.readLives(ctx, tx); err != nil {
+			return err
+		}
+		return use(ctx, tx, v)
+	})
+}
+
+func (v *view) idList() []int32 { return slices.Sorted(maps.Keys(v.names)) }
+
+func (v *view) args() pgx.NamedArgs {
+	return pgx.NamedArgs{"checks": v.idList(), "from": v.from, "to": v.to}
+}
+
+// readDays reads how far days are folded; those that are marked are not.
+func (v *view) readDays(ctx context.Context, q asker) error {
+	v.days = make(map[dayID]*dayRow, len(v.names)*int(v.to.Sub(v.from)/day))
+	rows, err := q.Query(ctx, sqlFoldedDays, v.args())
+	if err != nil {
+		return err
+	}
+	all := make([]dayRow, 0, len(v.names)*int(v.to.Sub(v.from)/day))
+	var check int32
+	var at, from, to time.Time
+	var d dayRow
+	if _, err := pgx.ForEachRow(rows, []any{&check, &at, &d.until, &d.bad, &d.unknown, &d.softs}, func() error {
+		all = append(all, d)
+		v.days[dayID{check, at.Unix()}] = &all[len(all)-1]
+		return nil
+	}); err != nil {
+		return err
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	if rows, err = q.Query(ctx, sqlMarksOf, v.args()); err != nil {
+		return err
+	}
+	_, err = pgx.ForEachRow(rows, []any{&check, &from, &to}, func() error {
+		for at := later(from.Truncate(day), v.from); at.Before(sooner(to, v.to)); at = at.Add(day) {
+			if d := v.days[dayID{check, at.Unix()}]; d != nil && from.Before(d.until) {
+				delete(v.days, dayID{check, at.Unix()})
+			}
+		}
+		return nil
+	})
+	return err
+}
+
+func (v *view) readLives(ctx context.Context, q asker) error {
+	args := v.args()
+	args["from"] = v.from.Add(-livesBefore)
+	rows, err := q.Query(ctx, sqlLives, args)
+	if err != nil {
+		return err
+	}
+	v.lives, err = pgx.CollectRows(rows, pgx.RowToStructByPos[reports.Life])
+	return err
+}
+
+const sqlVerdictSpans = `
+SELECT s.check_id, s.scope, s.starts, COALESCE(s.dur_ms, -1), s.state, COALESCE(s.cause, ''), COALESCE(s.locations, '')
+FROM span s
+WHERE s.scope = 0
+AND s.state <> 1
+AND s.starts >= @from
+AND s.starts < @to
+AND s.check_id = ANY (@checks::int4[])
+ORDER BY s.check_id, s.starts`
+
+const sqlLocationSpans = `
+SELECT s.check_id, s.scope, s.starts, COALESCE(s.dur_ms, -1), s.state, COALESCE(s.cause, ''), COALESCE(s.locations, '')
+FROM span s
+WHERE s.scope > 0
+AND s.state <> 1
+AND s.starts >= @from
+AND s.starts < @to
+AND s.check_id = ANY (@checks::int4[])
+ORDER BY s.check_id, s.scope, s.starts`
+
+// readSpans reads the spans that are not good: what they leave of a folded day is good.
+func (v *view) readSpans(ctx context.Context, q asker, sql string) error {
+	rows, err := q.Query(ctx, sql, v.args())
+	if err != nil {
+		return err
+	}
+	v.spans = map[trackID][]spanRow{}
+	var id trackID
+	var s spanRow
+	_, err = pgx.ForEachRow(rows, []any{&id.check, &id.scope, &s.starts, &s.dur, &s.state, &s.cause, &s.where}, func() error {
+		v.spans[id] = append(v.spans[id], s)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for id, spans := range v.spans {
+		if id.scope == ledger.Verdict {
+			v.prove(id, spans)
+		}
+	}
+	for id, d := range v.days { // days of which all spans are gone
+		if len(v.spans[trackID{id.check, ledger.Verdict}]) == 0 && sql == sqlVerdictSpans && (d.bad != 0 || d.unknown != 0) {
+			delete(v.days, id)
+		}
+	}
+	return nil
+}
+
+// prove compares the spans of each day with its facts: a span that got lost must not
+// turn into good time. A day whose parts do not add up is folded from the results.
+func (v *view) prove(id trackID, spans []spanRow) {
+	type sum struct{ bad, unknown int64 }
+	sums := map[int64]sum{}
+	for _, s := range spans {
+		at := s.starts.Truncate(day).Unix()
+		d := v.days[dayID{id.check, at}]
+		if d == nil {
+			continue
+		}
+		ms := int64(s.dur)
+		if s.dur < 0 {
+			ms = d.until.Sub(s.starts).Milliseconds()
+		}
+		one := sums[at]
+		if reports.Verdict(s.state) == reports.Bad {
+			one.bad += ms
+		} else {
+			one.unknown += ms
+		}
+		sums[at] = one
+	}
+	for at := v.from; at.Before(v.to); at = at.Add(day) {
+		key := dayID{id.check, at.Unix()}
+		if d := v.days[key]; d != nil && (sum{int64(d.bad), int64(d.unknown)} != sums[at.Unix()]) {
+			delete(v.days, key)
+		}
+	}
+}
+
+// readRest reads the results of all that is not folded.
+func (v *view) readRest(ctx context.Context, q asker) (err error) {
+	ahead := v.now.Add(time.Hour) // nothing is recorded of what is to come
+	var stretches []stretch
+	for _, id := range v.idList() {
+		for at := v.from; at.Before(sooner(v.to, ahead)); at = at.Add(day) {
+			from, end := at, at.Add(day)
+			if d := v.days[dayID{id, at.Unix()}]; d != nil {
+				from = d.until
+			}
+			if from.Before(sooner(end, ahead)) {
+				stretches = append(stretches, stretchesOf(id, overlapping(v.revs[id], from, end), from, end)...)
+			}
+		}
+	}
+	v.rows, err = stretchRows(ctx, q, stretches, v.names)
+	return err
+}
+
+// overlapping are the configurations that were valid at some time of [from, to).
+func overlapping(revs []reports.Rev, from, to time.Time) []reports.Rev {
+	var out []reports.Rev
+	for _, r := range revs {
+		if r.From.Before(to) && (r.To.IsZero() || r.To.After(from)) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func (v *view) placeNames(id int32) []string {
+	var names []string
+	for _, loc := range (reports.CheckLedger{Revs: v.revs[id]}).Places() {
+		names = append(names, v.places[loc])
+	}
+	return names
+}
+
+// line puts a timeline together: of each day what is folded, then what is not. asked is
+// the check as the scope sees it, without rows.
+func (v *view) line(id int32, scope int16, asked reports.CheckLedger) reports.Timeline {
+	out := reports.Timeline{Check: asked.Check}
+	rest := ledger.Record{Check: asked.Check, Revs: asked.Revs, Names: v.places, Rows: v.rows[id]}
+	spans := v.spans[trackID{id, scope}]
+	for at := v.from; at.Before(v.to); at = at.Add(day) {
+		n := sort.Search(len(spans), func(i int) bool { return !spans[i].starts.Before(at.Add(day)) })
+		from := at
+		if d := v.days[dayID{id, at.Unix()}]; d != nil {
+			out.Spans = v.folded(out.Spans, spans[:n], at, d.until, len(overlapping(asked.Revs, at, d.until)) > 0)
+			if scope == ledger.Verdict {
+				out.Soft = append(out.Soft, softTimes(at, d.softs)...)
+			}
+			from = d.until
+		}
+		spans = spans[n:]
+		if !from.Before(at.Add(day)) {
+			continue
+		}
+		tail := rest.Timeline(from, at.Add(day), v.now)
+		for _, s := range tail.Spans {
+			out.Spans = reports.AppendSpan(out.Spans, s)
+		}
+		out.Soft = append(out.Soft, tail.Soft...)
+	}
+	return out
+}
+
+// folded adds [from, until) of a folded day: its spans, and good time between them. A
+// location that was not asked was not watched.
+func (v *view) folded(out []reports.Span, spans []spanRow, from, until time.Time, asked bool) []reports.Span {
+	if !asked {
+		return reports.AppendSpan(out, reports.Span{From: from, To: until, Cause: reports.CauseNotWatched})
+	}
+	for _, s := range spans {
+		to := until
+		if s.dur >= 0 {
+			to = s.starts.Add(time.Duration(s.dur) * time.Millisecond)
+		}
+		out = reports.AppendSpan(out, reports.Span{From: from, To: s.starts, Verdict: reports.Good})
+		out = reports.AppendSpan(out, reports.Span{
+			From: s.starts, To: to, Verdict: reports.Verdict(s.state), Cause: s.cause, Locations: splitLocations(s.where),
+		})
+		from = to
+	}
+	return reports.AppendSpan(out, reports.Span{From: from, To: until, Verdict: reports.Good})
+}
