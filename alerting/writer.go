@@ -42,6 +42,7 @@ func (e *Engine) write(ctx context.Context) {
 		case <-timer.C:
 			e.restore(ctx)
 			e.retry(ctx)
+			e.search(ctx)
 			timer.Reset(retryEvery + rand.N(retryEvery/5))
 		}
 		e.adopt(ctx)
@@ -179,6 +180,43 @@ func (e *Engine) restore(ctx context.Context) {
 	e.mu.Unlock()
 	e.Adopt(open)
 	e.adopt(ctx)
+}
+
+// search takes over open incidents that this engine has never seen: a daemon that led
+// while the database was away brings what it kept when that is back, and by then
+// somebody else may lead. It runs between two writes, so what was decided before is
+// stored, and what is decided meanwhile is in the queue.
+func (e *Engine) search(ctx context.Context) {
+	e.mu.Lock()
+	ready := e.restored && len(e.unsaved) == 0
+	e.mu.Unlock()
+	if !ready {
+		return
+	}
+	within, cancel := context.WithTimeout(ctx, retryEvery)
+	defer cancel()
+	open, err := e.Store.OpenIncidents(within)
+	if err != nil {
+		return // the writes say so, and this is asked again soon
+	}
+	e.mu.Lock()
+	known := map[string]bool{}
+	for s := range e.all() {
+		if s.open != nil {
+			known[s.open.ID] = true
+		}
+	}
+	for _, j := range e.queue {
+		known[j.change.Incident.ID] = true
+	}
+	strange := slices.DeleteFunc(open, func(inc Incident) bool {
+		return known[inc.ID] || inc.Alarm == "" && e.services[inc.Service] == nil
+	})
+	e.mu.Unlock()
+	if len(strange) > 0 {
+		e.Log.Warn("open incidents of another daemon found", "incidents", len(strange))
+		e.Adopt(strange)
+	}
 }
 
 // Adopt takes over incidents that turned out to be open, for instance when
