@@ -113,7 +113,7 @@ func TestManyLocationsStandBelow(t *testing.T) {
 	t.Parallel()
 	r := sample.Met()
 	c := &r.Services[0].CheckFacts[0]
-	for _, l := range strings.FieldsSeq("a b c d") {
+	for l := range strings.FieldsSeq("a b c d") {
 		c.Locations = append(c.Locations, reports.LocationFact{Location: l, GoodMs: 1})
 	}
 	t7 := matrix(&r.Services[0])
