@@ -8,6 +8,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -37,9 +38,9 @@ type options struct {
 func main() {
 	var o options
 	flag.Uint64Var(&o.seed, "seed", 0, "replay the run with this seed; 0 takes a new one")
-	flag.StringVar(&o.rows, "row", "", "run only these rows, separated by commas (then no page is written)")
-	flag.StringVar(&o.out, "out", "docs/faults.md", "page to write")
-	flag.BoolVar(&o.figures, "figures", false, "run only the figures (then no page is written)")
+	flag.StringVar(&o.rows, "row", "", "run only these rows, separated by commas; the others stay on the page as they were")
+	flag.StringVar(&o.out, "out", "docs/faults.md", "page to write; empty writes none")
+	flag.BoolVar(&o.figures, "figures", false, "run only the figures")
 	flag.IntVar(&o.jobs, "jobs", 4, "rows that run at one time")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -61,10 +62,51 @@ type outcome struct {
 	counts map[string]string
 	order  []string // names of the counts, as printed
 	trail  string   // the tests' output, for a failure
+	seed   uint64
+	when   time.Time
+	load   string
+}
+
+// kept is an outcome in the file beside the page, from which the page is written: rows may be
+// replayed one by one.
+type kept struct {
+	Row    string            `json:"row"`
+	Passed bool              `json:"passed"`
+	Took   float64           `json:"took_s"`
+	Counts map[string]string `json:"counts"`
+	Order  []string          `json:"order"`
+	Seed   uint64            `json:"seed"`
+	When   time.Time         `json:"when"`
+	Load   string            `json:"load"`
+}
+
+// keep puts outcomes beside those of earlier runs and returns all of them in the order of
+// the table.
+func keep(path string, done []outcome) ([]outcome, error) {
+	all := map[string]kept{}
+	raw, err := os.ReadFile(path) //nolint:gosec // named on the command line
+	if err == nil {
+		err = json.Unmarshal(raw, &all)
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	for _, o := range done {
+		all[o.row.Name] = kept{o.row.Name, o.passed, o.took.Seconds(), o.counts, o.order, o.seed, o.when, o.load}
+	}
+	if raw, err = json.MarshalIndent(all, "", " "); err != nil {
+		return nil, err
+	}
+	var outs []outcome
+	for _, r := range rows {
+		if k, ok := all[r.Name]; ok {
+			outs = append(outs, outcome{row: r, passed: k.Passed, took: time.Duration(k.Took * float64(time.Second)), counts: k.Counts, order: k.Order, seed: k.Seed, when: k.When, load: k.Load})
+		}
+	}
+	return outs, os.WriteFile(path, append(raw, '\n'), 0o644) //nolint:gosec // figures, for everybody
 }
 
 func run(ctx context.Context, w io.Writer, o options) error {
-	before := load()
 	wanted := map[string]bool{}
 	for r := range strings.SplitSeq(o.rows, ",") {
 		wanted[strings.TrimSpace(r)] = r != ""
@@ -94,8 +136,12 @@ func run(ctx context.Context, w io.Writer, o options) error {
 	}
 	done = append(done, more...)
 	failed := slices.ContainsFunc(done, func(o outcome) bool { return !o.passed && !o.row.untried() })
-	if o.rows == "" && !o.figures {
-		page := document(done, o.seed, before, load())
+	if o.out != "" {
+		all, err := keep(strings.TrimSuffix(o.out, ".md")+".json", done)
+		if err != nil {
+			return err
+		}
+		page := document(all)
 		if err := os.WriteFile(o.out, page, 0o644); err != nil { //nolint:gosec // a page of documentation
 			return err
 		}
@@ -138,7 +184,7 @@ func (o *outcome) tell(w io.Writer, seed uint64) {
 
 // runRow runs the tests of a row.
 func runRow(ctx context.Context, r row, seed uint64) (outcome, error) {
-	out := outcome{row: r, passed: !r.untried(), counts: map[string]string{}}
+	out := outcome{row: r, passed: !r.untried(), counts: map[string]string{}, load: load()}
 	began := time.Now()
 	for _, p := range r.Parts {
 		args := append([]string{"test", "-count=1", "-v", "-timeout", "40m", "-parallel", "9", "-tags", "failpoints", "-run", p.Run}, p.Pkg)
@@ -161,7 +207,7 @@ func runRow(ctx context.Context, r row, seed uint64) (outcome, error) {
 			}
 		}
 	}
-	out.took = time.Since(began)
+	out.took, out.when, out.seed = time.Since(began), began.UTC(), seed
 	return out, nil
 }
 
@@ -233,10 +279,10 @@ func load() string {
 }
 
 // document is the page.
-func document(done []outcome, seed uint64, before, after string) []byte {
+func document(done []outcome) []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, page, time.Now().UTC().Format("2006-01-02 15:04 UTC"), seed, runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version(), before, after)
-	b.WriteString("| row | fault | incidents | kills | other blows | lost | doubled | left open | more | result |\n|---|---|---:|---:|---|---:|---:|---:|---|---|\n")
+	fmt.Fprintf(&b, page, runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
+	b.WriteString("| row | fault | incidents | kills | other blows | lost | doubled | left open | more | result | when, seed, load |\n|---|---|---:|---:|---|---:|---:|---:|---|---|---|\n")
 	for _, o := range done {
 		if o.row.Name[0] == 'F' {
 			continue
@@ -247,8 +293,9 @@ func document(done []outcome, seed uint64, before, after string) []byte {
 			}
 			return "–"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s, %s |\n", o.row.Name, o.row.Fault, c("incidents"), c("kills"), o.blows(),
-			c("lost"), c("doubled"), c("left_open"), o.more(), o.verdict(), o.took.Round(time.Second))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s, %s | %s, %d, %s |\n", o.row.Name, o.row.Fault, c("incidents"), c("kills"), o.blows(),
+			c("lost"), c("doubled"), c("left_open"), o.more(), o.verdict(), o.took.Round(time.Second),
+			o.when.Format("2006-01-02 15:04"), o.seed, o.load)
 	}
 	b.WriteString("\n" + figuresHead)
 	for _, g := range goals {

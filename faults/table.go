@@ -69,9 +69,9 @@ const page = `# What the pager survives
 Keepwatch must neither lose a page nor page twice. This page says how that was tried, and what came
 out. It was written by ` + "`make faults`" + `, not by hand.
 
-- when: %s
-- seed: %d (` + "`make faults SEED=… ROW=…`" + ` replays a row)
-- machine: %s/%s, %d cores, %s; load average %s at the start, %s at the end
+The machine: %s/%s, %d cores, %s. Each row says when it ran, with which seed (` + "`make faults SEED=… ROW=…`" + ` replays
+it) and what the load average of the machine was when it began: where that is far above the number of cores, others were
+at work beside the suite, and times are worse than they need be.
 
 **Lost** is an incident whose page never rang and was not made needless by a recovery. **Doubled** is a second
 incident at PagerDuty for one outage, so a second call in the night. **Left open** is an incident that PagerDuty goes
