@@ -1,6 +1,7 @@
 package pagerduty
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -84,5 +85,14 @@ func TestLadderSame(t *testing.T) {
 		if got := base.same(tt.other); got != tt.wanted {
 			t.Errorf("%s: same is %v, want %v", tt.name, got, tt.wanted)
 		}
+	}
+}
+
+// TestPolicyBodySaysZeroLoops: left out, PagerDuty would go on repeating.
+func TestPolicyBodySaysZeroLoops(t *testing.T) {
+	t.Parallel()
+	body, err := json.Marshal(policyBody{Type: "escalation_policy", Name: "x"})
+	if err != nil || !strings.Contains(string(body), `"num_loops":0`) {
+		t.Errorf("got %s, %v", body, err)
 	}
 }
