@@ -56,8 +56,8 @@ type Prover struct {
 type lookup struct {
 	page  Page
 	due   time.Time
-	tries int  // looks that could not be made, in a row
-	again int  // looks at a page that wakes nobody
+	tries int // looks that could not be made, in a row
+	again int // looks at a page that wakes nobody
 }
 
 func (v *Prover) init() {
