@@ -53,6 +53,10 @@ type pagerSettings struct {
 
 func TestMain(m *testing.M) {
 	if raw := os.Getenv(pagerEnv); raw != "" {
+		go func() { // ends with the process: the test that started it has ended
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			os.Exit(1)
+		}()
 		os.Exit(pager(raw))
 	}
 	os.Exit(m.Run())

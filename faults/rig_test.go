@@ -177,7 +177,12 @@ func (p *process) start(env ...string) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(append(os.Environ(), pagerEnv+"="+string(raw)), env...)
 	cmd.Stderr = p.log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// A pager ends when its input does, so with this test. (A signal at the death of the
+	// parent would come when only the thread that started it ends.)
+	if _, err := cmd.StdinPipe(); err != nil {
+		p.rig.t.Error(err)
+		return
+	}
 	if err := cmd.Start(); err != nil {
 		p.rig.t.Errorf("start a pager: %v", err)
 		return
