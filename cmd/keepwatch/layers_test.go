@@ -49,7 +49,7 @@ var layers = map[string][]string{
 	"alerting":           {"probe", "oncall", "alerting/failpoint"},
 	"alerting/failpoint": {}, // nothing, unless built with the tag failpoints
 
-	"postgres":           {"probe", "oncall", "reports", "ledger", "reports/courier", "alerting", "alerting/failpoint", "site/gallery", "site", "telemetry/event"},
+	"postgres":           {"probe", "oncall", "reports", "ledger", "reports/courier", "alerting", "alerting/failpoint", "traffic", "site/gallery", "site", "telemetry/event"},
 	"postgres/pgtest":    {"postgres"},
 	"site/render/plane":  {},
 	"spool":              {"probe", "oncall", "alerting"},
