@@ -23,8 +23,10 @@ func TestReadsFigures(t *testing.T) {
 func TestDocument(t *testing.T) {
 	t.Parallel()
 	got := string(document([]outcome{
-		{row: row{Name: "2", Fault: "kills", Parts: []part{{Pkg: "./faults", Run: "^TestRow2"}}}, passed: true, took: time.Minute, order: []string{"incidents", "kills", "lost", "doubled", "left_open", "stops", "points"},
-			seed: 7, load: "0.1", counts: map[string]string{"incidents": "1000", "kills": "70", "lost": "0", "doubled": "0", "left_open": "0", "stops": "3", "points": "18"}},
+		{
+			row: row{Name: "2", Fault: "kills", Parts: []part{{Pkg: "./faults", Run: "^TestRow2"}}}, passed: true, took: time.Minute, order: []string{"incidents", "kills", "lost", "doubled", "left_open", "stops", "points"},
+			seed: 7, load: "0.1", counts: map[string]string{"incidents": "1000", "kills": "70", "lost": "0", "doubled": "0", "left_open": "0", "stops": "3", "points": "18"},
+		},
 		{row: row{Name: "3", Fault: "zombies", Parts: []part{{Pkg: "./faults", Run: "^TestRow3"}}}, counts: map[string]string{"doubled": "7"}},
 		{row: row{Name: "9", Fault: "clocks"}},
 	}))

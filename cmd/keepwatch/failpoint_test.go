@@ -26,7 +26,12 @@ func TestNoFailpointsInTheProgram(t *testing.T) {
 	}
 	for _, words := range [][]string{
 		{"KW", "FAILPOINT"},
-		{"before", "commit"}, {"after", "commit"}, {"after", "claim"}, {"after", "write"}, {"after", "reply"}, {"during", "mark"},
+		{"before", "commit"},
+		{"after", "commit"},
+		{"after", "claim"},
+		{"after", "write"},
+		{"after", "reply"},
+		{"during", "mark"},
 	} {
 		if name := strings.Join(words, "_"); bytes.Contains(raw, []byte(name)) {
 			t.Errorf("%s is in the program: was it built with the tag failpoints?", name)
