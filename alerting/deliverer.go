@@ -150,6 +150,9 @@ func (d *Deliverer) round(ctx, sending context.Context, under *sync.WaitGroup) t
 		within, cancel := context.WithTimeout(ctx, lease/3)
 		pages, err := d.Store.Claim(within, claimed.UTC(), lease, claimAtOnce)
 		cancel()
+		if err != nil && ctx.Err() != nil {
+			return poll // told to stop: the store is not to blame
+		}
 		d.storeAnswered(err, "pages not claimed")
 		if err != nil {
 			return poll + rand.N(poll)
