@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,7 +50,10 @@ type Keeper struct {
 	// Waiting tells how many results wait to be stored: while some do, the past is not
 	// settled.
 	Waiting func() int
-	Log     *slog.Logger
+	// Every is how often Run looks after the ledger; 0 means each second. A simulation
+	// looks seldom.
+	Every time.Duration
+	Log   *slog.Logger
 
 	mu        sync.Mutex // guards all below; held while a transaction runs
 	since     time.Time
@@ -210,7 +214,7 @@ func (k *Keeper) drop() { k.epoch, k.book, k.queue = 0, nil, nil }
 // to fold, opens checks, folds anew what changed. Then it writes what is in memory,
 // and its last word.
 func (k *Keeper) Run(ctx context.Context) error {
-	tick := time.NewTicker(tickEvery)
+	tick := time.NewTicker(cmp.Or(k.Every, tickEvery))
 	defer tick.Stop()
 	bad := false
 	for {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"keepwatch/alerting"
+	"keepwatch/ledger"
 	"keepwatch/postgres"
 	"keepwatch/probe"
 	"keepwatch/reports"
@@ -102,7 +103,8 @@ func (w *weeksOf) run(ctx context.Context, until time.Time) error {
 	if err := results.SyncChecks(ctx, time.Now().UTC(), w.checks); err != nil {
 		return err
 	}
-	recorder := &probe.Recorder{Store: results, Journal: &pocket{}, Log: w.log}
+	keeper := &ledger.Keeper{Store: results, Agent: "simulation", Log: w.log, Every: time.Hour}
+	recorder := &probe.Recorder{Store: keeper, Journal: &pocket{}, Log: w.log}
 	engine := &alerting.Engine{Store: postgres.Incidents{DB: w.db}, Log: w.log}
 	pager := &pager{engine: engine, after: w.scenario.AckAfter, work: make(chan struct{}, 1)}
 	pager.deliverer = &alerting.Deliverer{
@@ -116,7 +118,7 @@ func (w *weeksOf) run(ctx context.Context, until time.Time) error {
 	})
 	runner.Apply(w.looks())
 	writer := &reports.Writer{Store: postgres.Reports{DB: w.db}, Settings: func() reports.Settings { return settingsOf(w.config) }, Log: w.log}
-	return w.together(ctx, recorder, runner.Run, engine.Run, pager.run, writer.Run, w.maintain(results))
+	return w.together(ctx, recorder, runner.Run, engine.Run, pager.run, writer.Run, w.maintain(results), keeper.Run)
 }
 
 // together runs the parts until ctx ends; the recorder ends after those who write to it.
