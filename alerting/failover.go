@@ -110,10 +110,11 @@ var _ Store = (*Failover)(nil)
 
 const (
 	primaryTimeout = 2 * time.Second
-	replayTimeout  = 10 * time.Second // of one incident
-	finalTimeout   = 5 * time.Second  // of the last changes, while the world stands still
-	memoryMaxPages = 20_000           // unfinished pages held in memory only
-	gateWhole      = 1 << 20          // more than there are steps at once
+	overslept      = 500 * time.Millisecond // a deadline that comes later than this came to a frozen process
+	replayTimeout  = 10 * time.Second       // of one incident
+	finalTimeout   = 5 * time.Second        // of the last changes, while the world stands still
+	memoryMaxPages = 20_000                 // unfinished pages held in memory only
+	gateWhole      = 1 << 20                // more than there are steps at once
 )
 
 // ErrOverfull means that neither database nor spool took a change, and memory
@@ -262,7 +263,7 @@ func (f *Failover) onPrimary(ctx context.Context, call func(context.Context) err
 	}
 	began := time.Now()
 	err := f.callPrimary(ctx, limit, call)
-	if err != nil && time.Since(began) > limit+frozenAfter && ctx.Err() == nil {
+	if err != nil && time.Since(began) > limit+overslept && ctx.Err() == nil {
 		return f.callPrimary(ctx, limit, call)
 	}
 	return err
