@@ -134,6 +134,9 @@ func (e *Engine) Run(ctx context.Context) error {
 			}
 			alarm.set(max(time.Until(e.turn(time.Now())), breath))
 		case <-e.poke:
+			if !alarm.awake(ctx) {
+				return nil
+			}
 			alarm.set(0)
 		}
 	}

@@ -155,7 +155,7 @@ func (r *rig) pager(env ...string) *process {
 		p.kill()
 		if r.t.Failed() {
 			raw, _ := os.ReadFile(p.log.Name())
-			r.t.Logf("end of the log of %s:\n%s", p.dir, raw[max(0, len(raw)-4000):])
+			r.t.Logf("end of the log of %s:\n%s", p.dir, raw[max(0, len(raw)-40000):])
 		}
 		_ = p.log.Close()
 	})
@@ -392,7 +392,7 @@ func (r *rig) judge(c *counts) {
 		}
 		if n > allowed && !strings.Contains(name, "blind") {
 			c.Doubled += n - allowed
-			t.Errorf("DOUBLED: service %s has %d incidents for %d outage(s)", name, n, allowed)
+			t.Errorf("DOUBLED: service %s has %d incidents for %d outage(s):%s", name, n, allowed, r.tell(incidents, name))
 		}
 	}
 	rep, err := fakepd.Check(r.pdLog.reader(), fakepd.Want{Keys: want})
@@ -408,6 +408,23 @@ func (r *rig) judge(c *counts) {
 	c.Incidents += len(incidents)
 	c.Repeats += rep.Summary.Triggers - rep.Summary.Incidents
 	c.Late += rep.Late
+}
+
+// tell is what became of the incidents of a service, for the message of a failure.
+func (r *rig) tell(incidents []alerting.Incident, service string) string {
+	var b strings.Builder
+	store := postgres.Incidents{DB: r.db}
+	for _, in := range incidents {
+		if in.Service != service {
+			continue
+		}
+		fmt.Fprintf(&b, "\n  %s %s", in.ID, in.State)
+		entries, _ := store.Timeline(r.t.Context(), in.ID)
+		for _, e := range entries {
+			fmt.Fprintf(&b, "\n    %s %s %s %s", e.At.Format(clock), e.Kind, e.Person, e.Text)
+		}
+	}
+	return b.String()
 }
 
 func firstTrigger(pages []alerting.Page) alerting.Page {

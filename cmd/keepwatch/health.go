@@ -113,7 +113,8 @@ func (d *daemon) pagingLine(now time.Time) web.Line {
 
 // pagingProblems says what keeps pages from being sent in time.
 func (d *daemon) pagingProblems(now time.Time) []string {
-	problems := append(d.engine.Overdue(now), d.deliverer.Problems(now)...)
+	// What somebody can mend comes first: the rest may follow from it.
+	problems := append(d.deliverer.Problems(now), d.engine.Overdue(now)...)
 	if st := d.failover.State(); st.Mode == alerting.OnMemory {
 		problems = append(problems, "neither the database nor the spool takes pages; they are sent from memory and would not survive a restart: free disk space under data_dir")
 	}
