@@ -10,8 +10,8 @@ import (
 // daemon may have led for a minute. So whoever acts waits a moment after a freeze: by
 // then the Leader has asked, and has ended the context when the lead is gone.
 const (
-	frozenAfter = 4 * time.Second // later than this a timer is not late, the process was frozen
-	caution     = 2 * time.Second // the session of the lead is asked once a second
+	frozenAfter = 1500 * time.Millisecond // later than this a timer is not late, the process was frozen
+	caution     = 2 * time.Second         // the session of the lead is asked once a second
 )
 
 // alarmClock is a timer that knows when it should have rung. It belongs to one goroutine.
@@ -23,8 +23,10 @@ type alarmClock struct {
 
 func newAlarmClock() *alarmClock { return &alarmClock{Timer: time.NewTimer(0), due: time.Now()} }
 
-// set makes it ring after d.
+// set makes it ring after d, and after a second at the latest: who sleeps longer cannot
+// tell a freeze from a quiet night.
 func (a *alarmClock) set(d time.Duration) {
+	d = min(d, time.Second)
 	a.due = time.Now().Add(max(d, 0))
 	a.Reset(d)
 }
