@@ -43,6 +43,11 @@ type Leader struct {
 // noticed at once, a stand-by takes over within a few seconds.
 const pollEvery = time.Second
 
+// yieldFor is how long a daemon that does not lead lets another one ask first when the
+// database is back: whoever led in the dark holds incidents that are not in the database
+// yet, and who leads without them pages people a second time.
+const yieldFor = 5 * time.Second
+
 // Leads reports whether this daemon pages now. Safe for concurrent use.
 func (l *Leader) Leads() bool { return l.leads.Load() }
 
@@ -76,9 +81,13 @@ func (l *Leader) step(ctx context.Context, run *leading) {
 	if run.lost != nil || ctx.Err() != nil {
 		return
 	}
+	if run.cancel == nil && !run.away.IsZero() && time.Since(run.away) < yieldFor && !l.Was() {
+		return
+	}
 	lease, held, err := l.Try(ctx)
 	switch {
 	case err != nil:
+		run.away = time.Now()
 		if run.cancel == nil && l.Was() {
 			l.Log.WarnContext(ctx, "leading without the database: no other daemon is known to lead", "err", err)
 			run.start(ctx)
@@ -101,6 +110,7 @@ func (l *Leader) step(ctx context.Context, run *leading) {
 // leading is the running part and the lease; owned by Run's goroutine.
 type leading struct {
 	leader  *Leader
+	away    time.Time // when the database could not be asked last
 	cancel  context.CancelFunc
 	ended   chan error
 	lost    <-chan struct{}
