@@ -355,7 +355,7 @@ func (r *rig) judge(c *counts) {
 	incidents := r.incidents()
 	store := postgres.Incidents{DB: r.db}
 	rang := r.rang()
-	var want []string
+	var want, cancelled []string
 	by := map[string]int{}
 	for _, in := range incidents {
 		by[in.Service]++
@@ -368,6 +368,7 @@ func (r *rig) judge(c *counts) {
 		switch {
 		case first.State == alerting.Cancelled && !did:
 			c.Cancelled++
+			cancelled = append(cancelled, in.ID)
 		case first.State == alerting.Accepted, did:
 			want = append(want, in.ID)
 		default:
@@ -395,7 +396,7 @@ func (r *rig) judge(c *counts) {
 			t.Errorf("DOUBLED: service %s has %d incidents for %d outage(s):%s", name, n, allowed, r.tell(incidents, name))
 		}
 	}
-	rep, err := fakepd.Check(r.pdLog.reader(), fakepd.Want{Keys: want})
+	rep, err := fakepd.Check(r.pdLog.reader(), fakepd.Want{Keys: want, Cancelled: cancelled})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -73,18 +73,21 @@ func storm(r *rig, s uint64, stopShare float64, spread time.Duration, c *counts,
 }
 
 // Row 2: every 400 ms a kill -9 of one of two daemons, while a third of what PagerDuty
-// answers is bad, and the database crashes.
+// answers is bad.
 func TestRow2KilledAtRandom(t *testing.T) {
 	t.Parallel()
-	s := seed(t)
 	c := &counts{}
-	if !full() {
-		r := newRig(t, pgtest.DSN(t), pagerSettings{Services: 40})
-		r.pager()
-		r.pager()
-		storm(r, s, 0, 4*time.Second, c, 10)
-		return
-	}
+	r := newRig(t, pgtest.DSN(t), pagerSettings{Services: sized(40, 1000), Keys: sized(5, 100)})
+	r.pager()
+	r.pager()
+	storm(r, seed(t), 0, time.Duration(sized(4, 30))*time.Second, c, sized(10, 70))
+}
+
+// Row 2b: the same, and Postgres crashes twice.
+func TestCrashes2KilledAtRandom(t *testing.T) {
+	long(t)
+	t.Parallel()
+	c := &counts{}
 	dsn, crash := ownServer(t)
 	r := newRig(t, dsn, pagerSettings{Services: 1000, Keys: 100})
 	r.pager()
@@ -96,7 +99,7 @@ func TestRow2KilledAtRandom(t *testing.T) {
 			c.Crashes++
 		}
 	}()
-	storm(r, s, 0, 30*time.Second, c, 70)
+	storm(r, seed(t), 0, 30*time.Second, c, 70)
 }
 
 // Row 3: a daemon is frozen for seconds, past its lease, and wakes up as a zombie while

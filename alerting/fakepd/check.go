@@ -27,6 +27,9 @@ type Summary struct {
 type Want struct {
 	// Keys are the dedup keys that must have rung: one that opened no incident is lost.
 	Keys []string
+	// Cancelled are dedup keys whose incident recovered before anything was delivered: a sender
+	// that was killed cannot know whether its trigger went out, and resolves to be sure.
+	Cancelled []string
 	// StillOpen allows episodes that are open at the end of the log: the night goes on.
 	StillOpen bool
 }
@@ -248,7 +251,7 @@ func (v *checkRun) judge(key alertKey, e *Episode, want Want) {
 	if e.Problem != "" {
 		wrong = append(wrong, e.Problem)
 	}
-	if e.Triggers == 0 && !v.tried[key] { // a resolve after failed attempts is right: one may have been processed
+	if e.Triggers == 0 && !v.tried[key] && !slices.Contains(want.Cancelled, key.dedup) { // a resolve after failed attempts is right: one may have been processed
 		wrong = append(wrong, "acknowledged or resolved, but never triggered")
 		v.rep.Lost++
 	}

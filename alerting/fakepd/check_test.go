@@ -107,3 +107,21 @@ func TestCheckKnowsSilentDrops(t *testing.T) {
 		t.Errorf("got %+v %v", rep, err)
 	}
 }
+
+// TestCheckKnowsCancelled: a resolve of nothing means a lost page, unless the sender says
+// that the incident recovered before anything was delivered.
+func TestCheckKnowsCancelled(t *testing.T) {
+	t.Parallel()
+	s := New(Options{})
+	defer s.Close()
+	send(t, s, resolve, "a")
+	log := call(t, s, "GET", "/_log", "").Body
+	for _, tt := range []struct {
+		want Want
+		lost int
+	}{{Want{}, 1}, {Want{Cancelled: []string{"b"}}, 1}, {Want{Cancelled: []string{"a"}}, 0}} {
+		if rep, err := Check(strings.NewReader(log), tt.want); err != nil || rep.Lost != tt.lost {
+			t.Errorf("%+v: lost %d, %v; want %d", tt.want, rep.Lost, err, tt.lost)
+		}
+	}
+}
