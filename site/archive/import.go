@@ -244,13 +244,15 @@ func (i Import) storePhotos(ctx context.Context, root *os.Root, table io.ReadSee
 		skip[b.ID] = true
 	}
 	done, total := 0, report.Photos-len(skip)
-	group, ctx := errgroup.WithContext(ctx)
+	group, others := errgroup.WithContext(ctx)
 	group.SetLimit(workers)
 	err := eachPhoto(table, func(p row) error {
 		if skip[p.photo.ID] {
-			return ctx.Err()
+			return others.Err()
 		}
 		group.Go(func() error {
+			// One that fails stops new ones, but breaks off none that is under way: its
+			// row could be there although the report does not count it.
 			stored, bytes, err := i.storePhoto(ctx, root, p)
 			if err != nil {
 				return fmt.Errorf("photo %d (%s:%d): %w", p.photo.ID, PhotosTable, p.line, err)
@@ -269,7 +271,7 @@ func (i Import) storePhotos(ctx context.Context, root *os.Root, table io.ReadSee
 			}
 			return nil
 		})
-		return ctx.Err()
+		return others.Err()
 	})
 	// The group's error is the cause, the loop's only that it was stopped.
 	if waited := group.Wait(); waited != nil {
