@@ -233,7 +233,7 @@ func (o *outcome) read(raw []byte) int {
 	return len(passLine.FindAll(raw, -1))
 }
 
-// add sums counts of one name; of anything else the last word holds.
+// add sums counts of one name; of durations it keeps the longest.
 func (o *outcome) add(name, value string) {
 	have, known := o.counts[name]
 	if !known {
@@ -241,8 +241,15 @@ func (o *outcome) add(name, value string) {
 	}
 	a, errA := strconv.Atoi(have)
 	b, errB := strconv.Atoi(value)
-	if known && errA == nil && errB == nil {
+	switch {
+	case known && errA == nil && errB == nil:
 		value = strconv.Itoa(a + b)
+	case known: // of durations the worst
+		x, errX := time.ParseDuration(have)
+		y, errY := time.ParseDuration(value)
+		if errX == nil && errY == nil {
+			value = max(x, y).String()
+		}
 	}
 	o.counts[name] = value
 }

@@ -11,7 +11,7 @@ import (
 func TestReadsFigures(t *testing.T) {
 	t.Parallel()
 	o := outcome{counts: map[string]string{}}
-	ran := o.read([]byte("    rows_test.go:75: figures: incidents=40 kills=15 lost=0 late_p99=2ms\n--- PASS: TestRow2 (1s)\n    figures: incidents=2 kills=1 lost=0 late_p99=3ms\n    --- PASS: a part\n--- FAIL: TestOther (0s)\n"))
+	ran := o.read([]byte("    rows_test.go:75: figures: incidents=40 kills=15 lost=0 late_p99=3ms\n--- PASS: TestRow2 (1s)\n    figures: incidents=2 kills=1 lost=0 late_p99=2ms\n    --- PASS: a part\n--- FAIL: TestOther (0s)\n"))
 	if ran != 2 || o.counts["incidents"] != "42" || o.counts["kills"] != "16" || o.counts["late_p99"] != "3ms" {
 		t.Errorf("%d tests, %v", ran, o.counts)
 	}
