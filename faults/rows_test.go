@@ -146,6 +146,9 @@ func TestRow5LateProcessing(t *testing.T) {
 // crashed: every process of it is killed, and the supervisor starts it again.
 func ownServer(t *testing.T) (dsn string, crash func()) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("needs Postgres: run without -short")
+	}
 	// When this process is root the server is another user, who must get in.
 	dir, err := os.MkdirTemp("", "keepwatch-faults-") //nolint:usetesting // t.TempDir is closed to other users
 	if err != nil {
