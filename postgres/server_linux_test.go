@@ -25,17 +25,17 @@ func TestServerBesideAZombie(t *testing.T) {
 		t.Fatal(err)
 	}
 	pid := postmasterPID(t, dir)
-	// Stopped first, so that it cannot shut down when its daemon dies.
+	// Stopped first, so that it cannot shut down when its daemon dies; killed only when the
+	// daemon is gone, which would reap it with its last breath on a busy machine.
 	for _, step := range []func() error{
 		func() error { return syscall.Kill(pid, syscall.SIGSTOP) },
 		owner.Process.Kill,
-		func() error { return syscall.Kill(pid, syscall.SIGKILL) },
+		func() error { _ = owner.Wait(); return syscall.Kill(pid, syscall.SIGKILL) },
 	} {
 		if err := step(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_ = owner.Wait()
 	eventually(t, "the postmaster is a zombie", func() bool { return !alive(pid) && syscall.Kill(pid, 0) == nil })
 	srv, _ := startServer(t, dir)
 	if got := count(t, srv.DSN(), `SELECT sum(n) FROM kept`); got != 7 {
