@@ -14,9 +14,25 @@ import (
 	"keepwatch/reports"
 )
 
+// An acknowledgement that ran out, or was taken back, was one all the same: the
+// timeline has it, the incident only the last. Nobody is asked to acknowledge what owes
+// no page, or only one that does not ring.
 const sqlReportIncidents = `
-SELECT i.id, i.service, i.started_at, i.opened_at, i.acknowledged_at, i.resolved_at, i.ack_by, i.checks, i.summary, i.alarm
+SELECT i.id, i.service, i.started_at, i.opened_at, p.rung, LEAST(a.at, i.acknowledged_at), i.resolved_at,
+	COALESCE(a.person, i.ack_by), i.checks, i.summary, i.alarm, p.pages = 0 OR i.severity IN ('warning', 'info')
 FROM incident i
+CROSS JOIN LATERAL (
+	SELECT count(*) AS pages, min(o.accepted_at) AS rung
+	FROM outbox o
+	WHERE o.incident_id = i.id
+	AND o.action = 'trigger') p
+LEFT JOIN LATERAL (
+	SELECT e.at, e.person
+	FROM incident_event e
+	WHERE e.incident_id = i.id
+	AND e.kind = 'acknowledged'
+	ORDER BY e.seq
+	LIMIT 1) a ON true
 WHERE i.service = ANY(@services::text[])
 AND COALESCE(i.started_at, i.opened_at) < @to
 AND (i.resolved_at IS NULL OR i.resolved_at > @from)
@@ -38,6 +54,7 @@ SELECT e.incident_id, e.person, e.body
 FROM incident_event e
 WHERE e.incident_id = ANY(@ids::text[])
 AND e.kind = 'note'
+AND e.person <> ''
 ORDER BY e.incident_id, e.seq`
 
 // Incidents implements [reports.Records].
@@ -58,13 +75,15 @@ func (s Reports) incidents(ctx context.Context, services []string, from, to time
 	var ids []string
 	var f reports.IncidentFact
 	var service string
-	var started, opened, acknowledged, resolved *time.Time
-	_, err = pgx.ForEachRow(rows, []any{&f.ID, &service, &started, &opened, &acknowledged, &resolved, &f.AckBy, &f.Checks, &f.Summary, &f.Rule}, func() error {
+	var started, opened, rung, acknowledged, resolved *time.Time
+	_, err = pgx.ForEachRow(rows, []any{
+		&f.ID, &service, &started, &opened, &rung, &acknowledged, &resolved, &f.AckBy, &f.Checks, &f.Summary, &f.Rule, &f.Quiet,
+	}, func() error {
 		next := f
 		next.Alarm = f.Rule != ""
 		next.Checks = append([]string(nil), f.Checks...)
 		next.Started, next.Opened = instant(started), instant(opened)
-		next.Acknowledged, next.Resolved = instant(acknowledged), instant(resolved)
+		next.Rung, next.Acknowledged, next.Resolved = instant(rung), instant(acknowledged), instant(resolved)
 		out[service] = append(out[service], next)
 		ids = append(ids, f.ID)
 		return nil

@@ -24,7 +24,18 @@ func (f IncidentFact) ackSeconds() *int64 {
 	if f.Acknowledged.IsZero() {
 		return nil
 	}
-	return new(ceilSeconds(f.Acknowledged.Sub(f.Opened)))
+	return new(ceilSeconds(f.answered()))
+}
+
+// answered is how long the page waited for its acknowledgement: maintenance may have
+// held it for hours after the opening. Without a page that was accepted, somebody saw
+// the incident by another way, and its opening counts.
+func (f IncidentFact) answered() time.Duration {
+	rung := f.Rung
+	if rung.IsZero() || rung.After(f.Acknowledged) {
+		rung = f.Opened
+	}
+	return max(f.Acknowledged.Sub(rung), 0)
 }
 
 func ceilSeconds(d time.Duration) int64 {
@@ -42,12 +53,13 @@ func (r *ServiceReport) people(w Window, facts []IncidentFact) {
 			continue
 		}
 		r.Incidents++
-		if f.Acknowledged.IsZero() {
+		switch {
+		case !f.Acknowledged.IsZero():
+			r.Acked++
+			acks = append(acks, f.answered())
+		case !f.Quiet:
 			r.Unacked++
-			continue
 		}
-		r.Acked++
-		acks = append(acks, max(f.Acknowledged.Sub(f.Opened), 0))
 	}
 	r.MTTA = mean(acks)
 	if n := len(acks); n > 0 {
@@ -146,7 +158,7 @@ func peopleLoad(in Input, w Window) []PersonLoad {
 			}
 		case by != "" && !f.begun().Before(w.From):
 			b.of(by).Acked++
-			b.acks[by] = append(b.acks[by], max(f.Acknowledged.Sub(f.Opened), 0))
+			b.acks[by] = append(b.acks[by], f.answered())
 		}
 	}
 	for person, ms := range onCall(in.Duties, w) {

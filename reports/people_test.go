@@ -51,6 +51,25 @@ func TestCase22(t *testing.T) {
 	}
 }
 
+// TestHeldPagesAreNobodysDelay: maintenance held the page of the first for hours, the
+// second was seen on the status page before it rang, the third asked nobody.
+func TestHeldPagesAreNobodysDelay(t *testing.T) {
+	t.Parallel()
+	w := week(t, "2026-W47", "UTC")
+	opened := w.From.Add(time.Hour)
+	r := Build(Input{
+		Week: w, Now: w.To, Services: []Service{{Name: "site", Objective: 950_000}},
+		Incidents: map[string][]IncidentFact{"site": {
+			{ID: "held", Opened: opened, Rung: opened.Add(4 * time.Hour), Acknowledged: opened.Add(4*time.Hour + 2*time.Minute)},
+			{ID: "early", Opened: opened, Rung: opened.Add(20 * time.Minute), Acknowledged: opened.Add(4 * time.Minute)},
+			{ID: "ticket", Opened: opened, Quiet: true},
+		}},
+	}).Services[0]
+	if *r.MTTA != 180 || r.Acked != 2 || r.Unacked != 0 {
+		t.Errorf("got an MTTA of %d s, %d acknowledged, %d not; want 180 s (2 and 4 minutes), 2, 0", *r.MTTA, r.Acked, r.Unacked)
+	}
+}
+
 // TestPeopleLoad: interruptions by each person's own clock.
 func TestPeopleLoad(t *testing.T) {
 	t.Parallel()

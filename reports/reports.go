@@ -73,16 +73,21 @@ type CheckLedger struct {
 // IncidentFact is what a report needs of an incident.
 type IncidentFact struct {
 	ID string
-	// Started is the first bad slot of the episode, Opened when it was confirmed and
-	// paged. Zero when it did not happen.
-	Started, Opened, Acknowledged, Resolved time.Time
-	AckBy                                   string
-	Checks                                  []string
-	Pages                                   int // trigger pages that a channel accepted in the window asked for
-	Summary                                 string
-	Rule                                    string     // name of the alarm that paged; "" when checks did
-	Note                                    string     // what people wrote about it, one line
-	Paged                                   []PageFact // those pages, oldest first
+	// Started is the first bad slot of the episode, Opened when it was confirmed, Rung
+	// when a channel first accepted a page about it. Acknowledged is the first time that
+	// somebody did: an acknowledgement that ran out and was given anew is no later
+	// answer. Zero when it did not happen.
+	Started, Opened, Rung, Acknowledged, Resolved time.Time
+	AckBy                                         string // who did so first
+	// Quiet is set when nobody was asked to acknowledge it: it rang nowhere and was not
+	// urgent, or a silence or maintenance held its pages to the end.
+	Quiet   bool
+	Checks  []string
+	Pages   int // trigger pages that a channel accepted in the window asked for
+	Summary string
+	Rule    string     // name of the alarm that paged; "" when checks did
+	Note    string     // what people wrote about it, one line
+	Paged   []PageFact // those pages, oldest first
 	// Alarm is set for an incident that no check's failure opened: a budget that
 	// burns, a message sent by hand.
 	Alarm bool
