@@ -112,7 +112,7 @@ func (d *Deliverer) Run(ctx context.Context) error {
 	sending, breakOff := context.WithCancel(context.WithoutCancel(ctx))
 	defer breakOff()
 	var under sync.WaitGroup
-	alarm := newAlarmClock()
+	alarm := newAlarmClock(0)
 	defer alarm.stop()
 	for {
 		select {

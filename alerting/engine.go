@@ -33,6 +33,10 @@ type Engine struct {
 	Again func(check string)
 	// Wake tells the deliverers that pages were written. It must not block. nil is allowed.
 	Wake func()
+	// Calm is how long the loops sleep at most, also when nothing is due: 0 means a second,
+	// and five between two looks for incidents of other daemons. So a freeze and another
+	// leader are noticed soon. A simulation, which has neither, sleeps longer.
+	Calm time.Duration
 	// Log is required.
 	Log *slog.Logger
 
@@ -117,7 +121,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	var writer sync.WaitGroup
 	writer.Go(func() { e.write(ctx) })
 	defer writer.Wait()
-	alarm := newAlarmClock()
+	alarm := newAlarmClock(e.Calm)
 	defer alarm.stop()
 	for {
 		select {

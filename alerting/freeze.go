@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
@@ -18,15 +19,20 @@ const (
 type alarmClock struct {
 	*time.Timer
 
-	due time.Time
+	due  time.Time
+	most time.Duration // how long it lets sleep
 }
 
-func newAlarmClock() *alarmClock { return &alarmClock{Timer: time.NewTimer(0), due: time.Now()} }
+// newAlarmClock makes one that rings at once, and then after most at the latest; 0 means
+// a second.
+func newAlarmClock(most time.Duration) *alarmClock {
+	return &alarmClock{Timer: time.NewTimer(0), due: time.Now(), most: cmp.Or(most, time.Second)}
+}
 
-// set makes it ring after d, and after a second at the latest: who sleeps longer cannot
-// tell a freeze from a quiet night.
+// set makes it ring after d, and after a second at the latest unless it was made for
+// longer: who sleeps longer cannot tell a freeze from a quiet night.
 func (a *alarmClock) set(d time.Duration) {
-	d = min(d, time.Second)
+	d = min(d, a.most)
 	a.due = time.Now().Add(max(d, 0))
 	a.Reset(d)
 }

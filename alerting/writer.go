@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -26,7 +27,8 @@ type job struct {
 // write takes the queue to the Store until ctx is done, and then what is left
 // within a few seconds.
 func (e *Engine) write(ctx context.Context) {
-	timer := time.NewTimer(retryEvery)
+	every := cmp.Or(e.Calm, retryEvery)
+	timer := time.NewTimer(every)
 	defer timer.Stop()
 	for {
 		e.writeQueue(ctx)
@@ -43,7 +45,7 @@ func (e *Engine) write(ctx context.Context) {
 			e.restore(ctx)
 			e.retry(ctx)
 			e.search(ctx)
-			timer.Reset(retryEvery + rand.N(retryEvery/5))
+			timer.Reset(every + rand.N(every/5))
 		}
 		e.adopt(ctx)
 	}

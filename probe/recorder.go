@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,12 +33,15 @@ const (
 // A result that the journal refuses (disk full) goes to the store directly. What
 // fits nowhere is counted in Lost and logged: its slot shows as unknown.
 //
-// Set the fields before the first use; all three are required. All methods are
+// Set the fields before the first use; all but Every are required. All methods are
 // safe for concurrent use.
 type Recorder struct {
 	Store   Store
 	Journal Journal
 	Log     *slog.Logger
+	// Every is how long results wait in the journal for others that come with them; 0
+	// means a second. A simulation, whose journal is its memory, waits longer.
+	Every time.Duration
 
 	once sync.Once
 	wake chan struct{} // something is queued
@@ -189,7 +193,7 @@ func (r *Recorder) setRunning(running bool) {
 
 // flushUntil flushes every second, or when a batch is full, until ctx ends.
 func (r *Recorder) flushUntil(ctx context.Context) {
-	tick := time.NewTicker(flushEvery)
+	tick := time.NewTicker(cmp.Or(r.Every, flushEvery))
 	defer tick.Stop()
 	var lost int64
 	var wait retry

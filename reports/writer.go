@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,12 +42,15 @@ type Sender interface {
 
 // Writer writes the report of each ended week, once for a week, zone and revision
 // however many writers run, and hands it to the senders. Set all fields but
-// Senders; Run one at a time.
+// Senders and Every; Run one at a time.
 type Writer struct {
 	Store    Store
 	Settings func() Settings // the present ones; called at each wake
 	Senders  []Sender
-	Log      *slog.Logger
+	// Every is how often it looks whether anything is to be written or has changed; 0
+	// means each 25 s. A simulation looks seldom.
+	Every time.Duration
+	Log   *slog.Logger
 
 	// Run's goroutine owns these:
 	settled map[string]time.Time // weeks with nothing to do, until when
@@ -65,7 +69,7 @@ func (w *Writer) Run(ctx context.Context) error {
 	retry := retryFirst
 	for {
 		now := time.Now().UTC()
-		wait := wakeEvery
+		wait := cmp.Or(w.Every, wakeEvery)
 		if err := w.catchUp(ctx, now); err != nil && ctx.Err() == nil {
 			w.Log.Error("report not written, will try again", "err", err)
 			wait = retry/2 + rand.N(retry/2)

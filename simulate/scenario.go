@@ -56,9 +56,10 @@ type Event struct {
 	Monitor string `yaml:"monitor"`
 	// Maintenance is a service whose maintenance this is. What fails meanwhile needs events of its own.
 	Maintenance string `yaml:"maintenance"`
-	// Declared is how long before its beginning maintenance is declared; negative is afterwards, which makes it
-	// a correction. Default: 24h.
-	Declared *time.Duration `yaml:"declared"`
+	// Declared is how long before its beginning maintenance is declared. Default: 24h.
+	Declared time.Duration `yaml:"declared"`
+	// Corrected is how long after its end it is declared instead, which makes it a correction. Default: it is none.
+	Corrected time.Duration `yaml:"corrected"`
 	// By declares it. Default: somebody.
 	By string `yaml:"by"`
 	// Approver agrees to a correction. Default: somebody-else.
@@ -87,8 +88,8 @@ func (e *Event) setDefaults() {
 	fill(&e.By, "somebody")
 	fill(&e.Approver, "somebody-else")
 	fill(&e.Reason, "planned work")
-	if e.Declared == nil {
-		e.Declared = new(24 * time.Hour)
+	if e.Declared == 0 {
+		e.Declared = 24 * time.Hour
 	}
 }
 
@@ -124,6 +125,9 @@ func (e Event) validate(report func(field, msg string)) {
 	named := slices.DeleteFunc([]string{e.Check, e.Location, e.Monitor, e.Maintenance}, func(s string) bool { return s == "" })
 	if len(named) != 1 {
 		report("check", "an event is about exactly one of check, location, monitor and maintenance")
+	}
+	if e.Corrected != 0 && e.Maintenance == "" {
+		report("corrected", "only maintenance can be declared afterwards; write maintenance: and the service")
 	}
 	if e.Monitor != "" && e.Monitor != "down" {
 		report("monitor", fmt.Sprintf("%q means nothing; the only word is down", e.Monitor))

@@ -87,11 +87,11 @@ func (w *World) Declarations() []Declaration {
 			continue
 		}
 		d := Declaration{
-			Stretch: Stretch{e.from, e.to}, At: e.from.Add(-*e.Declared),
+			Stretch: Stretch{e.from, e.to}, At: e.from.Add(-e.Declared),
 			Service: e.Maintenance, By: e.By, Reason: e.Reason,
 		}
-		if *e.Declared < 0 {
-			d.At, d.Approver = e.to.Add(-*e.Declared), e.Approver
+		if e.Corrected > 0 {
+			d.At, d.Approver = e.to.Add(e.Corrected), e.Approver
 		}
 		out = append(out, d)
 	}

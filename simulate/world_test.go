@@ -72,7 +72,7 @@ func TestDeclarationsBeforeAndAfter(t *testing.T) {
 	t.Parallel()
 	planned, late := event(1, time.Monday, 12, 0, time.Hour), event(1, time.Wednesday, 12, 0, time.Hour)
 	planned.Maintenance, late.Maintenance = "shop", "shop"
-	late.Declared = new(-2 * time.Hour)
+	late.Corrected = 2 * time.Hour
 	got := world(t, "UTC", late, planned).Declarations()
 	if len(got) != 2 || !got[0].At.Equal(at(t, "2025-10-19T12:00:00Z")) || got[0].Approver != "" ||
 		!got[1].At.Equal(at(t, "2025-10-22T15:00:00Z")) || got[1].Approver == "" {
@@ -138,6 +138,7 @@ func TestMistakesOfAScenario(t *testing.T) {
 		"no time":             {func(s *Scenario) { s.Events[0].At = reports.SendTime{} }, "events[0].at"},
 		"no length":           {func(s *Scenario) { s.Events[0].For = 0 }, "events[0].for"},
 		"two subjects":        {func(s *Scenario) { s.Events[0].Location = "west" }, "events[0].check"},
+		"a corrected check":   {func(s *Scenario) { s.Events[0].Corrected = time.Hour }, "events[0].corrected"},
 		"a word for down":     {func(s *Scenario) { s.Events[0].Check, s.Events[0].Monitor = "", "off" }, "events[0].monitor"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,7 @@ type burns struct {
 	first  func(ctx context.Context, service, alarm string, week, at time.Time) (bool, error)
 	engine *alerting.Engine
 	file   func() *config.File
+	every  time.Duration // 0: burnEvery
 	log    *slog.Logger
 
 	// Run's goroutine owns:
@@ -58,7 +60,7 @@ type burnState struct {
 // Run looks every 15 seconds until ctx ends; it returns nil.
 func (b *burns) Run(ctx context.Context) error {
 	b.lines, b.states, b.reread, b.failing = nil, map[string]*burnState{}, time.Time{}, false
-	tick := time.NewTicker(burnEvery)
+	tick := time.NewTicker(cmp.Or(b.every, burnEvery))
 	defer tick.Stop()
 	for {
 		select {
@@ -157,7 +159,7 @@ func (b *burns) read(ctx context.Context, services []burnService, week reports.W
 	if len(checks) == 0 {
 		return nil, nil
 	}
-	if now.Sub(b.reread) >= burnReread || now.Before(b.reread) || !slices.Equal(checks, b.checks) {
+	if now.Sub(b.reread) >= max(burnReread, 12*b.every) || now.Before(b.reread) || !slices.Equal(checks, b.checks) {
 		settled := now.Add(-burnRecent)
 		lines, err := b.store.Timelines(ctx, checks, b.from(services, week, now), settled, now)
 		if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -27,6 +28,7 @@ type exclusionKeeper struct {
 	touching func(ctx context.Context, services []string, from, to time.Time) ([]reports.Exclusion, error)
 	file     func() *config.File
 	set      func(source string, silences []alerting.Silence)
+	every    time.Duration // 0: exclusionsEvery
 	log      *slog.Logger
 
 	// Run's goroutine owns these:
@@ -44,7 +46,7 @@ func (d *daemon) runExclusions(ctx context.Context) error {
 
 // Run follows the file and the table until ctx ends. It returns nil.
 func (k *exclusionKeeper) Run(ctx context.Context) error {
-	tick := time.NewTicker(exclusionsEvery)
+	tick := time.NewTicker(cmp.Or(k.every, exclusionsEvery))
 	defer tick.Stop()
 	for {
 		err := k.follow(ctx, time.Now().UTC())

@@ -59,6 +59,7 @@ func setupScript(env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("EXAMPLE", example)
+	env.Setenv("SCENARIOS", filepath.Join(filepath.Dir(example), "docs", "scenarios"))
 	for _, name := range []string{"CONSOLE", "SITE", "STANDIN", "TARGET", "GATE", "CATCH", "OTHER"} {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {

@@ -137,7 +137,8 @@ func (s *simulation) run(ctx context.Context) (err error) {
 	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // the server's own user must pass through
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(s.errOut, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	// Below errors the server says only that a life of the daemon was broken off.
+	log := slog.New(slog.NewTextHandler(s.errOut, &slog.HandlerOptions{Level: slog.LevelError}))
 	return s.withServer(ctx, filepath.Join(dir, "postgres"), log, func(db *postgres.DB) error {
 		dsn, running, err := postgres.Attach(filepath.Join(dir, "postgres")) //nolint:contextcheck // it looks at files and has a deadline of its own
 		if err != nil || !running {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"keepwatch/alerting"
+	"keepwatch/config"
 	"keepwatch/ledger"
 	"keepwatch/postgres"
 	"keepwatch/probe"
@@ -62,7 +63,9 @@ func (s *simulation) through(ctx context.Context, dsn string) (err error) {
 	weeks := w.world.Weeks()
 	from, to := weeks[0].From, weeks[len(weeks)-1].To.Add(reportsSettle)
 	time.Sleep(time.Until(from))
-	if w.db, err = postgres.Open(ctx, dsn+" synchronous_commit=off", w.log); err != nil {
+	// A connection that ages in this clock would be made anew every few milliseconds.
+	ages := " synchronous_commit=off pool_max_conn_lifetime=9000h pool_max_conn_idle_time=9000h pool_health_check_period=24h"
+	if w.db, err = postgres.Open(ctx, dsn+ages, w.log); err != nil {
 		return err
 	}
 	defer w.db.Close()
@@ -71,6 +74,13 @@ func (s *simulation) through(ctx context.Context, dsn string) (err error) {
 	g.Go(func() error { return w.watch(ctx, from, to) })
 	return g.Wait()
 }
+
+// calm is how long the parts sleep while nothing happens: waking for nothing takes most
+// of a simulation's time.
+const calm = 15 * time.Minute
+
+// partitionsEvery is how often partitions are made ahead, which reach a week.
+const partitionsEvery = 12 * time.Hour
 
 // reportsSettle is how long after the last week the simulation goes on.
 const reportsSettle = 49 * time.Hour
@@ -103,9 +113,11 @@ func (w *weeksOf) run(ctx context.Context, until time.Time) error {
 	if err := results.SyncChecks(ctx, time.Now().UTC(), w.checks); err != nil {
 		return err
 	}
+	pace := w.pace()
 	keeper := &ledger.Keeper{Store: results, Agent: "simulation", Log: w.log, Every: time.Hour}
-	recorder := &probe.Recorder{Store: keeper, Journal: &pocket{}, Log: w.log}
-	engine := &alerting.Engine{Store: postgres.Incidents{DB: w.db}, Log: w.log}
+	recorder := &probe.Recorder{Store: keeper, Journal: &pocket{}, Every: pace, Log: w.log}
+	keeper.Waiting = recorder.Pending
+	engine := &alerting.Engine{Store: postgres.Incidents{DB: w.db}, Calm: calm, Log: w.log}
 	pager := &pager{engine: engine, after: w.scenario.AckAfter, work: make(chan struct{}, 1)}
 	pager.deliverer = &alerting.Deliverer{
 		Store: engine.Store, Notifiers: map[string]alerting.Notifier{"phone": pager}, Settled: engine.Settled, Log: w.log,
@@ -117,8 +129,36 @@ func (w *weeksOf) run(ctx context.Context, until time.Time) error {
 		Channel: "phone", Route: func(person string) (string, bool) { return alerting.PersonRoute(person), true },
 	})
 	runner.Apply(w.looks())
-	writer := &reports.Writer{Store: postgres.Reports{DB: w.db}, Settings: func() reports.Settings { return settingsOf(w.config) }, Log: w.log}
-	return w.together(ctx, recorder, runner.Run, engine.Run, pager.run, writer.Run, w.maintain(results), keeper.Run)
+	store := postgres.Reports{DB: w.db}
+	set := settingsOf(w.config)
+	set.Team = func(ctx context.Context, from, to time.Time) (reports.Team, error) {
+		return teamOf(ctx, w.config, w.db, from, to)
+	}
+	writer := &reports.Writer{Store: store, Settings: func() reports.Settings { return set }, Every: calm, Log: w.log}
+	burning := &burns{store: store, first: postgres.Burns{DB: w.db}.First, engine: engine, file: w.file, every: pace, log: w.log}
+	return w.together(ctx, recorder, runner.Run, engine.Run, pager.run, writer.Run, w.maintain(results), keeper.Run, burning.Run, w.exclusions(engine))
+}
+
+// exclusions lets declared maintenance page nobody, as in the daemon.
+func (w *weeksOf) exclusions(engine *alerting.Engine) func(context.Context) error {
+	store := postgres.Exclusions{DB: w.db}
+	k := &exclusionKeeper{apply: store.ApplyFile, touching: store.Touching, file: w.file, set: engine.SetSilences, every: calm, log: w.log}
+	return func(ctx context.Context) error {
+		engine.SetSilences("maintenance", w.config.MaintenanceSilences(time.Now(), time.Now().Add(maintenanceAhead)))
+		return k.Run(ctx)
+	}
+}
+
+func (w *weeksOf) file() *config.File { return w.config }
+
+// pace is how often results are stored and budgets looked at: once a slot, for
+// nothing changes between, or before the incident of a recovered outage is closed.
+func (w *weeksOf) pace() time.Duration {
+	pace := 5 * time.Minute
+	for _, c := range w.checks {
+		pace = min(pace, c.Every)
+	}
+	return pace
 }
 
 // together runs the parts until ctx ends; the recorder ends after those who write to it.
@@ -159,7 +199,7 @@ func (w *weeksOf) maintain(results *postgres.Results) func(context.Context) erro
 			select {
 			case <-ctx.Done():
 				return nil
-			case <-time.After(time.Hour):
+			case <-time.After(partitionsEvery):
 			}
 		}
 	}
