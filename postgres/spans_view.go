@@ -174,6 +174,8 @@ func (v *view) readLives(ctx context.Context, q asker) error {
 	return err
 }
 
+// In the order of the partitions and their index, so that nothing is sorted; each track
+// is put together here.
 const sqlVerdictSpans = `
 SELECT s.check_id, s.scope, s.starts, COALESCE(s.dur_ms, -1), s.state, COALESCE(s.cause, ''), COALESCE(s.locations, '')
 FROM span s
@@ -182,7 +184,7 @@ AND s.state <> 1
 AND s.starts >= @from
 AND s.starts < @to
 AND s.check_id = ANY (@checks::int4[])
-ORDER BY s.check_id, s.starts`
+ORDER BY s.starts`
 
 const sqlLocationSpans = `
 SELECT s.check_id, s.scope, s.starts, COALESCE(s.dur_ms, -1), s.state, COALESCE(s.cause, ''), COALESCE(s.locations, '')
@@ -192,7 +194,7 @@ AND s.state <> 1
 AND s.starts >= @from
 AND s.starts < @to
 AND s.check_id = ANY (@checks::int4[])
-ORDER BY s.check_id, s.scope, s.starts`
+ORDER BY s.starts`
 
 // readSpans reads the spans that are not good: what they leave of a folded day is good.
 func (v *view) readSpans(ctx context.Context, q asker, sql string) error {
@@ -200,15 +202,30 @@ func (v *view) readSpans(ctx context.Context, q asker, sql string) error {
 	if err != nil {
 		return err
 	}
-	v.spans = map[trackID][]spanRow{}
-	var id trackID
-	var s spanRow
-	_, err = pgx.ForEachRow(rows, []any{&id.check, &id.scope, &s.starts, &s.dur, &s.state, &s.cause, &s.where}, func() error {
-		v.spans[id] = append(v.spans[id], s)
+	type row struct {
+		id trackID
+		spanRow
+	}
+	var all []row
+	var r row
+	counts := map[trackID]int{}
+	cause, where := oneOfFew{known: map[string]string{}}, oneOfFew{known: map[string]string{}}
+	_, err = pgx.ForEachRow(rows, []any{&r.id.check, &r.id.scope, &r.starts, &r.dur, &r.state, &cause, &where}, func() error {
+		r.cause, r.where = cause.text, where.text
+		all = append(all, r)
+		counts[r.id]++
 		return nil
 	})
 	if err != nil {
 		return err
+	}
+	v.spans = make(map[trackID][]spanRow, len(counts))
+	shelf := make([]spanRow, len(all)) // of all tracks, one after the other
+	for id, n := range counts {
+		v.spans[id], shelf = shelf[:0:n], shelf[n:]
+	}
+	for _, r := range all {
+		v.spans[r.id] = append(v.spans[r.id], r.spanRow)
 	}
 	for id, spans := range v.spans {
 		if id.scope == ledger.Verdict {
@@ -295,9 +312,9 @@ func (v *view) placeNames(id int32) []string {
 // line puts a timeline together: of each day what is folded, then what is not. asked is
 // the check as the scope sees it, without rows.
 func (v *view) line(id int32, scope int16, asked reports.CheckLedger) reports.Timeline {
-	out := reports.Timeline{Check: asked.Check}
-	rest := ledger.Record{Check: asked.Check, Revs: asked.Revs, Names: v.places, Rows: v.rows[id]}
 	spans := v.spans[trackID{id, scope}]
+	out := reports.Timeline{Check: asked.Check, Spans: make([]reports.Span, 0, 2*len(spans)+2)}
+	rest := ledger.Record{Check: asked.Check, Revs: asked.Revs, Names: v.places, Rows: v.rows[id]}
 	for at := v.from; at.Before(v.to); at = at.Add(day) {
 		n := sort.Search(len(spans), func(i int) bool { return !spans[i].starts.Before(at.Add(day)) })
 		from := at

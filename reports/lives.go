@@ -23,7 +23,7 @@ func Explain(spans []Span, lives []Life, locations []string) []Span {
 	if len(lives) == 0 {
 		return spans
 	}
-	var out []Span
+	out := make([]Span, 0, len(spans)+8)
 	for _, s := range spans {
 		if s.Verdict != Unknown || !strings.HasPrefix(s.Cause, CauseNoResult) {
 			out = append(out, s)

@@ -44,7 +44,6 @@ type WeekFact struct {
 	Revision int
 	// The objective in parts per million, and the four amounts of time.
 	ObjectivePPM, GoodMs, BadMs, UnknownMs, ExcludedMs int64
-	Sum                                                string // of [ServiceReport.Sum]; "" in reports from before it
 }
 
 // Trend is the fact as a line of a trend.

@@ -93,7 +93,7 @@ func (s *shelf) Weeks(_ context.Context, first, last Week, _ []string) ([]WeekFa
 		}
 		for i := range r.Services {
 			v := &r.Services[i]
-			f := WeekFact{v.Name, w.Year, w.Number, r.Revision, v.ObjectivePPM, v.GoodMs, v.BadMs, v.UnknownMs, v.ExcludedMs, v.Sum()}
+			f := WeekFact{v.Name, w.Year, w.Number, r.Revision, v.ObjectivePPM, v.GoodMs, v.BadMs, v.UnknownMs, v.ExcludedMs}
 			if key := r.Week + v.Name; newest[key].Revision < f.Revision {
 				newest[key] = f
 			}
