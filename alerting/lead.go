@@ -13,6 +13,12 @@ import (
 type Lease struct {
 	Lost    <-chan struct{}
 	Release func()
+	// Up is when the database started, Other whether another daemon has led last. The zero
+	// values say that neither is known.
+	Up    time.Time
+	Other bool
+	// Took is called when the lease is kept, which makes this daemon the last that led. nil is allowed.
+	Took func(ctx context.Context)
 }
 
 // Leader lets one of several daemons page. It polls and never waits for a lock.
@@ -41,12 +47,17 @@ type Leader struct {
 
 // pollEvery is how often leadership is asked for; with the session's death
 // noticed at once, a stand-by takes over within a few seconds.
-const pollEvery = time.Second
+const pollEvery = time.Second / 2
 
 // yieldFor is how long a daemon that does not lead lets another one ask first when the
 // database is back: whoever led in the dark holds incidents that are not in the database
 // yet, and who leads without them pages people a second time.
 const yieldFor = 5 * time.Second
+
+// darkAfter is how long a daemon that has just started, and finds no database, waits for
+// it before it leads without: another one may have led since this one died, and a database
+// that restarts tells.
+const darkAfter = 4 * time.Second
 
 // Leads reports whether this daemon pages now. Safe for concurrent use.
 func (l *Leader) Leads() bool { return l.leads.Load() }
@@ -81,19 +92,32 @@ func (l *Leader) step(ctx context.Context, run *leading) {
 	if run.lost != nil || ctx.Err() != nil {
 		return
 	}
+	if run.cancel == nil && time.Since(run.yielding) < yieldFor {
+		return
+	}
 	if run.cancel == nil && !run.away.IsZero() && time.Since(run.away) < yieldFor && !l.Was() {
 		return
 	}
 	lease, held, err := l.Try(ctx)
+	if err == nil {
+		run.dark = time.Time{}
+	}
 	switch {
 	case err != nil:
-		run.away = time.Now()
-		if run.cancel == nil && l.Was() {
+		if run.away = time.Now(); run.dark.IsZero() {
+			run.dark = run.away
+		}
+		if run.cancel == nil && l.Was() && time.Since(run.dark) >= darkAfter {
 			l.Log.WarnContext(ctx, "leading without the database: no other daemon is known to lead", "err", err)
 			run.start(ctx)
 		}
+	case held && run.yields(lease):
+		lease.Release()
 	case held:
 		run.lost, run.release = lease.Lost, lease.Release
+		if lease.Took != nil {
+			lease.Took(ctx)
+		}
 		l.Mark(true)
 		run.start(ctx)
 	default:
@@ -109,12 +133,26 @@ func (l *Leader) step(ctx context.Context, run *leading) {
 
 // leading is the running part and the lease; owned by Run's goroutine.
 type leading struct {
-	leader  *Leader
-	away    time.Time // when the database could not be asked last
-	cancel  context.CancelFunc
-	ended   chan error
-	lost    <-chan struct{}
-	release func()
+	leader *Leader
+	away   time.Time // when the database could not be asked last
+	dark   time.Time // since when it cannot be asked; zero when it answered last
+	// young is the start of the database after which this daemon lets others ask first, since yielding.
+	young, yielding time.Time
+	cancel          context.CancelFunc
+	ended           chan error
+	lost            <-chan struct{}
+	release         func()
+}
+
+// yields reports whether the daemon that led before shall ask first, because the database
+// has only just started: who led in the dark meanwhile holds what it does not have. A
+// restart can be over before a stand-by finds the database away. Once for each restart.
+func (r *leading) yields(lease Lease) bool {
+	if r.cancel != nil || !lease.Other || lease.Up.Equal(r.young) || time.Since(lease.Up).Abs() > yieldFor {
+		return false
+	}
+	r.yielding, r.young = time.Now(), lease.Up
+	return true
 }
 
 func (r *leading) start(ctx context.Context) {

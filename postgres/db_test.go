@@ -317,6 +317,39 @@ func TestLeadHandsOver(t *testing.T) {
 	})
 }
 
+// TestLeadIsFreeAtOnce: a lead that was given back is free, not only when the server has
+// noticed that its session ended.
+func TestLeadIsFreeAtOnce(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	for range 50 {
+		_, release, held, err := db.TryLead(t.Context(), "pager")
+		if err != nil || !held {
+			t.Fatalf("got held %v, %v; want the lead that was given back", held, err)
+		}
+		release()
+	}
+}
+
+func TestLastLead(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	for _, who := range []string{"", "west", "east", "east"} {
+		if who != "" {
+			if err := db.NoteLead(t.Context(), "pager", who, time.Now()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, up, err := db.LastLead(t.Context(), "pager")
+		if err != nil || got != who {
+			t.Errorf("got %q, %v; want %q", got, err, who)
+		}
+		if up.IsZero() || up.Location() != time.UTC || time.Since(up) < 0 {
+			t.Errorf("up since %s, want an instant in the past, in UTC", up)
+		}
+	}
+}
+
 func TestLeadWithoutDatabase(t *testing.T) {
 	t.Parallel()
 	db, err := postgres.Connect(t.Context(), "postgres://nobody@127.0.0.1:1/none", slog.New(slog.DiscardHandler))

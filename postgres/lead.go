@@ -34,7 +34,7 @@ func (db *DB) TryLead(ctx context.Context, name string) (lost <-chan struct{}, r
 	watch, stop := context.WithCancel(context.WithoutCancel(ctx))
 	go func() { // ends with release, or with the session
 		defer close(watched)
-		watchSession(watch, conn)
+		watchSession(watch, conn, leadKey(name))
 	}()
 	return watched, func() {
 		stop()
@@ -42,8 +42,10 @@ func (db *DB) TryLead(ctx context.Context, name string) (lost <-chan struct{}, r
 	}, true, nil
 }
 
-// leadPoll is how often a leader proves that its session lives.
-const leadPoll = time.Second
+const (
+	leadPoll = time.Second     // how often a leader proves that its session lives
+	giveWait = 2 * time.Second // for giving the lead back; a session that hangs is closed
+)
 
 // A leader whose machine vanished holds its lock until the server notices: with
 // these, 6 s; with the usual settings of Linux, 2 hours. One that is frozen, while
@@ -59,15 +61,19 @@ func leadKey(name string) int64 {
 	return int64(h.Sum64())                   //nolint:gosec // all 64 bits are wanted, as whatever number
 }
 
+const sqlGiveLead = `
+SELECT pg_advisory_unlock(@key)`
+
 // watchSession looks at the session until it dies or ctx ends, then closes it,
 // which gives the lead away.
-func watchSession(ctx context.Context, conn *pgx.Conn) {
+func watchSession(ctx context.Context, conn *pgx.Conn, key int64) {
 	defer closeSession(ctx, conn)
 	tick := time.NewTicker(leadPoll)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
+			giveLead(ctx, conn, key)
 			return
 		case <-tick.C:
 		}
@@ -77,14 +83,50 @@ func watchSession(ctx context.Context, conn *pgx.Conn) {
 	}
 }
 
+// giveLead unlocks, and does not leave that to the end of the session: the server notices
+// an end a moment later, and whoever asks in between would find the lead taken.
+func giveLead(ctx context.Context, conn *pgx.Conn, key int64) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveWait)
+	defer cancel()
+	_, _ = conn.Exec(ctx, sqlGiveLead, pgx.NamedArgs{"key": key}) // a dead session has no lead
+}
+
+const sqlLastLead = `
+SELECT pg_postmaster_start_time() AS up,
+	COALESCE((SELECT holder FROM lead WHERE name = @name), '') AS holder`
+
+// LastLead is who took a lead last, "" when nobody did, and when the server started, by
+// its own clock. Safe for concurrent use.
+func (db *DB) LastLead(ctx context.Context, name string) (holder string, up time.Time, err error) {
+	if err := db.pool.QueryRow(ctx, sqlLastLead, pgx.NamedArgs{"name": name}).Scan(&up, &holder); err != nil {
+		return "", time.Time{}, translate(fmt.Errorf("ask who led last: %w", err))
+	}
+	return holder, up, nil
+}
+
+const sqlNoteLead = `
+INSERT INTO lead (name, holder, since)
+VALUES (@name, @holder, @now)
+ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, since = excluded.since`
+
+// NoteLead remembers who has taken a lead. Safe for concurrent use.
+func (db *DB) NoteLead(ctx context.Context, name, holder string, now time.Time) error {
+	if _, err := db.pool.Exec(ctx, sqlNoteLead, pgx.NamedArgs{"name": name, "holder": holder, "now": now}); err != nil {
+		return translate(fmt.Errorf("note who leads: %w", err))
+	}
+	return nil
+}
+
 func closeSession(ctx context.Context, conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sessionTimeout)
 	defer cancel()
 	_ = conn.Close(ctx)
 }
 
+// ping is not broken off by the end of ctx: that would kill a session which can still
+// give its lead back.
 func ping(ctx context.Context, conn *pgx.Conn) error {
-	ctx, cancel := context.WithTimeout(ctx, sessionTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sessionTimeout)
 	defer cancel()
 	return conn.Ping(ctx)
 }
