@@ -67,7 +67,7 @@ type Failover struct {
 	// Spool may be nil: then there is only memory behind the primary.
 	Spool Reserve
 	Log   *slog.Logger
-	// Timeout is how long one step may take on the primary; 0 means 2 s.
+	// Timeout is how long one step may take on the primary, tried again while it fails; 0 means 2 s.
 	Timeout time.Duration
 	// OnReturn may be nil. It must not call the Failover and should not block.
 	OnReturn func(open []Incident)
@@ -76,6 +76,9 @@ type Failover struct {
 	// guards mode. Not a sync.RWMutex: waiting for that would stand in the way of
 	// the clock in a synctest bubble, and could not be ended by a context.
 	gate *semaphore.Weighted
+	// claims makes claims one at a time, so that untold knows whose a page is.
+	claims *semaphore.Weighted
+
 	once sync.Once
 	kick chan struct{} // wakes Run when the mode changed
 	mode Mode
@@ -102,6 +105,7 @@ type Failover struct {
 	stale   bool // the spool could not be emptied after a replay
 	lastErr string
 	noSpool string                     // why the spool cannot be used
+	failing time.Time                  // since when the primary fails; zero when it answered last
 	cancels map[int]context.CancelFunc // of the steps under way on the primary
 	step    int
 }
@@ -110,6 +114,7 @@ var _ Store = (*Failover)(nil)
 
 const (
 	primaryTimeout = 2 * time.Second
+	againAfter     = 50 * time.Millisecond  // a step that failed is tried again, and as much jitter
 	overslept      = 500 * time.Millisecond // a deadline that comes later than this came to a frozen process
 	replayTimeout  = 10 * time.Second       // of one incident
 	finalTimeout   = 5 * time.Second        // of the last changes, while the world stands still
@@ -143,10 +148,20 @@ func (f *Failover) Settle(ctx context.Context, s Settlement) error {
 
 // Claim implements [Store].
 func (f *Failover) Claim(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]Page, error) {
+	f.start(ctx)
+	if err := f.claims.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer f.claims.Release(1)
 	var claimed []Page
+	unsure := false // an earlier try may have claimed pages that nobody was told of
 	err := f.do(ctx, func(ctx context.Context, s Store) error {
 		var err error
 		claimed, err = s.Claim(ctx, now, lease, limit)
+		if err == nil && unsure && s == Store(f.Primary) {
+			claimed, err = f.untold(ctx, claimed, now.Add(lease))
+		}
+		unsure = unsure || err != nil
 		return err
 	}, func(ctx context.Context) error { return f.view.Import(ctx, Change{Pages: claimed}) })
 	if err != nil {
@@ -199,92 +214,6 @@ func (f *Failover) State() FailoverState {
 		out.Incidents, out.Pages = f.view.Held()
 	}
 	return out
-}
-
-// do makes one step in the store of the mode, and in the next one when that
-// fails. seen notes a step of the primary or the spool in view.
-func (f *Failover) do(ctx context.Context, step func(context.Context, Store) error, seen func(context.Context) error) error {
-	f.start(ctx)
-	for {
-		mode, err := f.try(ctx, step, seen)
-		if err == nil || mode == OnMemory {
-			return err
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		f.fall(ctx, mode, err)
-	}
-}
-
-// try makes the step in the store of the present mode and tells which that was.
-func (f *Failover) try(ctx context.Context, step func(context.Context, Store) error, seen func(context.Context) error) (Mode, error) {
-	if err := f.gate.Acquire(ctx, 1); err != nil {
-		return "", err
-	}
-	defer f.gate.Release(1)
-	var err error
-	switch f.mode {
-	case OnPrimary:
-		err = f.onPrimary(ctx, func(ctx context.Context) error { return step(ctx, f.Primary) })
-	case OnSpool:
-		// One at a time, so that view sees the same order; the disk is the limit anyway.
-		f.serial.Lock()
-		defer f.serial.Unlock()
-		err = step(ctx, f.Spool)
-	case OnMemory:
-		return f.mode, step(ctx, &f.view)
-	}
-	if err == nil && seen != nil {
-		// Also when ctx has ended just now: the step was taken.
-		err = seen(context.WithoutCancel(ctx))
-	}
-	return f.mode, err
-}
-
-// lock takes gate whole, whatever becomes of ctx, and returns what gives it back.
-func (f *Failover) lock(ctx context.Context) (unlock func()) {
-	if err := f.gate.Acquire(context.WithoutCancel(ctx), gateWhole); err != nil {
-		panic("a context without an end has ended")
-	}
-	return func() { f.gate.Release(gateWhole) }
-}
-
-// onPrimary bounds a call to the primary, and lets the first one that fails end
-// all others: they would only wait for the same dead connection.
-//
-// A call that took much longer than its deadline was frozen with this process; that says
-// nothing about the database, so it is made once more. Going to the spool instead would
-// make two stores of one night: another daemon leads on the database meanwhile.
-func (f *Failover) onPrimary(ctx context.Context, call func(context.Context) error) error {
-	limit := f.Timeout
-	if limit == 0 {
-		limit = primaryTimeout
-	}
-	began := time.Now()
-	err := f.callPrimary(ctx, limit, call)
-	if err != nil && time.Since(began) > limit+overslept && ctx.Err() == nil {
-		return f.callPrimary(ctx, limit, call)
-	}
-	return err
-}
-
-func (f *Failover) callPrimary(ctx context.Context, limit time.Duration, call func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	f.mu.Lock()
-	if f.cancels == nil {
-		f.cancels = map[int]context.CancelFunc{}
-	}
-	f.step++
-	id := f.step
-	f.cancels[id] = cancel
-	f.mu.Unlock()
-	err := call(ctx)
-	f.mu.Lock()
-	delete(f.cancels, id)
-	f.mu.Unlock()
-	return err
 }
 
 // fall leaves a mode that failed, unless somebody else did already.

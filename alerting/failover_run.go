@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -20,7 +21,7 @@ const (
 // what the spool still holds from the last run.
 func (f *Failover) start(ctx context.Context) {
 	f.once.Do(func() {
-		f.gate, f.kick = semaphore.NewWeighted(gateWhole), make(chan struct{}, 1)
+		f.gate, f.claims, f.kick = semaphore.NewWeighted(gateWhole), semaphore.NewWeighted(1), make(chan struct{}, 1)
 	})
 	if f.State().Mode != "" {
 		return
@@ -170,7 +171,7 @@ func (f *Failover) note(err error) {
 
 // refresh looks whether the primary answers, and drops from view what is done.
 func (f *Failover) refresh(ctx context.Context) bool {
-	before := f.view.Snapshots()
+	before, began := f.view.Snapshots(), time.Now()
 	var owed []Change
 	mode, err := f.try(ctx, func(ctx context.Context, _ Store) error {
 		var err error
@@ -181,8 +182,10 @@ func (f *Failover) refresh(ctx context.Context) bool {
 		return false
 	}
 	if err != nil {
-		f.fall(ctx, OnPrimary, err)
-		return false
+		if !f.patient(began) {
+			f.fall(ctx, OnPrimary, err)
+		}
+		return false // looked at again in a second
 	}
 	defer f.lock(ctx)() // only memory is touched: this is short
 	if f.mode != OnPrimary {
@@ -286,4 +289,29 @@ func (f *Failover) tellReturn(ctx context.Context) {
 	if open, err := f.view.OpenIncidents(ctx); err == nil {
 		f.OnReturn(open)
 	}
+}
+
+// untold adds to what a claim has told the pages that an earlier try of it has taken, with
+// the same end of the lease, and whose answer was lost: until the lease ends nobody else
+// would send them. What was told before is known here by its epoch.
+func (f *Failover) untold(ctx context.Context, told []Page, until time.Time) ([]Page, error) {
+	owed, err := f.Primary.Unfinished(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range owed {
+		known, err := f.view.Pages(ctx, c.Incident.ID)
+		if err != nil {
+			return nil, err
+		}
+		known = slices.Concat(known, told)
+		for _, p := range c.Pages {
+			if p.State == Sending && p.LeaseUntil.Sub(until).Abs() < time.Millisecond &&
+				!slices.ContainsFunc(known, func(k Page) bool { return k.ID == p.ID && k.Epoch >= p.Epoch }) {
+				told = append(told, p)
+			}
+		}
+	}
+	slices.SortFunc(told, byUrgency)
+	return told, nil
 }

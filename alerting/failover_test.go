@@ -383,8 +383,8 @@ func TestFailoverStaysWithinItsDeadline(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if took := time.Since(start); took != 2*time.Second {
-			t.Errorf("took %v, want 2 s", took)
+		if took := time.Since(start); took < 2*time.Second || took > 2200*time.Millisecond {
+			t.Errorf("took %v, want 2 s, and a moment before who came later looks again", took)
 		}
 		if got := w.store.State().Mode; got != alerting.OnSpool {
 			t.Errorf("mode %s, want spool", got)
