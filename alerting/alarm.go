@@ -180,6 +180,7 @@ func (e *Engine) run(yes bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.running = yes
+	e.leads.Store(yes)
 }
 
 // enactIf enacts a change when there is one. mu is held.

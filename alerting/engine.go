@@ -37,10 +37,14 @@ type Engine struct {
 	// and five between two looks for incidents of other daemons. So a freeze and another
 	// leader are noticed soon. A simulation, which has neither, sleeps longer.
 	Calm time.Duration
+	// Ended gives the instant at which the last incident of each service was resolved, of
+	// those resolved since an instant. nil makes a daemon that takes over begin with nothing.
+	Ended func(ctx context.Context, since time.Time) (map[string]time.Time, error)
 	// Log is required.
 	Log *slog.Logger
 
 	setup   sync.Once
+	leads   atomic.Bool // Run runs; until then results are only judged
 	inbox   chan probe.Result
 	poke    chan struct{} // the loop shall look at its timers again
 	written chan struct{} // the writer shall look at its queue again
@@ -60,6 +64,7 @@ type Engine struct {
 	unsaved  []*job // tried and refused, to be tried again
 	adopting []Incident
 	restored bool
+	began    time.Time // when this engine began to lead
 	turned   time.Time // when the loop last turned
 	judged   time.Time // when coverage was last judged
 	placed   time.Time // when locations were last judged
@@ -97,8 +102,13 @@ func (e *Engine) init() {
 }
 
 // Record takes one result; it never blocks. What does not fit in is counted in View.Dropped.
+// While Run does not run it is judged all the same, and nothing is decided.
 func (e *Engine) Record(r probe.Result) {
 	e.init()
+	if !e.leads.Load() {
+		e.overhear(r)
+		return
+	}
 	select {
 	case e.inbox <- r:
 	default:
@@ -109,15 +119,16 @@ func (e *Engine) Record(r probe.Result) {
 // Run restores the open incidents and decides until ctx is done. It returns nil
 // then, after everything decided was written or given up on with a log line.
 //
-// It may be called again: a daemon that loses the lead and wins it back. It then
-// knows no more than after a start, for another one has led meanwhile.
+// It may be called again: a daemon that loses the lead and wins it back. Of incidents it
+// then knows no more than after a start, for another one has led meanwhile; what it has
+// seen counts, when [Engine.Ended] tells which of it has been acted on.
 func (e *Engine) Run(ctx context.Context) error {
 	e.init()
-	e.forget()
-	defer e.forget()
 	e.run(true)
+	defer e.forget()
 	defer e.run(false)
-	e.restore(ctx)
+	e.forget()
+	e.begin(ctx)
 	var writer sync.WaitGroup
 	writer.Go(func() { e.write(ctx) })
 	defer writer.Wait()
@@ -144,26 +155,6 @@ func (e *Engine) Run(ctx context.Context) error {
 			alarm.set(0)
 		}
 	}
-}
-
-// forget drops all that another leader may have changed: the open incidents, what
-// was decided and not written (the writer has told the log), and what was seen.
-// The rules stay, and so does what tells the IDs of two episodes apart.
-func (e *Engine) forget() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	now := time.Now().UTC()
-	e.restored, e.adopting, e.queue, e.unsaved = false, nil, nil, nil
-	e.turned, e.judged = time.Time{}, time.Time{}
-	for s := range e.all() {
-		s.open, s.pages, s.recent = nil, nil, map[string][]Verdict{}
-		s.notBefore = later(s.notBefore, now.Truncate(time.Second))
-	}
-	for _, w := range e.checks {
-		// Slots of the time in between were not missed: nobody looked here.
-		w.tally = NewTally(w.rule, now)
-	}
-	e.expect()
 }
 
 // take judges one result and those that wait behind it, and returns when the next thing is due.
@@ -315,6 +306,9 @@ func (e *Engine) decide(s *service, now time.Time) {
 // enact takes a change into memory and hands it to the writer. mu is held.
 func (e *Engine) enact(s *service, c Change) *job {
 	inc, before := c.Incident, s.open
+	if before == nil && inc.Alarm == "" && inc.Started.Before(e.began) {
+		c.Pages = inDoubt(c.Pages, e.began)
+	}
 	s.open, s.pages = &inc, append(s.pages, c.Pages...)
 	if inc.State == Resolved {
 		s.open, s.pages, s.past = nil, nil, inc.Failures
@@ -344,6 +338,7 @@ func (e *Engine) expect() {
 		var bad, good int
 		for _, s := range w.services {
 			switch {
+			case !e.running: // extra looks are the leader's
 			case s.open == nil || s.open.Recovering():
 				bad = max(bad, s.rule.Confirm, 1)
 			case slices.Contains(s.open.Checks, w.rule.Name):

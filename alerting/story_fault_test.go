@@ -386,6 +386,8 @@ func TestRecordNeverBlocks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		e := &Engine{Store: &Memory{}}
+		e.init()
+		e.run(true) // it leads, and its loop hangs
 		for range inboxSize + 7 {
 			e.Record(probe.Result{Check: "front"})
 		}

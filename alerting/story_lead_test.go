@@ -10,12 +10,14 @@ import (
 	"keepwatch/oncall"
 )
 
-// pair is two daemons over the world's store; the prober speaks to the one that leads.
+// pair is two daemons over the world's store; the prober speaks to the one that leads,
+// or to both.
 type pair struct {
 	w       *world
 	daemons [2]*standBy
 	mu      sync.Mutex
 	leads   *standBy // guarded by mu
+	both    bool     // guarded by mu: the prober speaks to the stand-by too
 }
 
 // standBy is one daemon, which leads now and then.
@@ -29,7 +31,7 @@ func (w *world) pair() *pair {
 	p := &pair{w: w}
 	log := slog.New(slog.DiscardHandler)
 	for i := range p.daemons {
-		e := &Engine{Store: w.store, Log: log}
+		e := &Engine{Store: w.store, Log: log, Ended: w.store.ended}
 		d := &Deliverer{
 			Store: w.store, Notifiers: map[string]Notifier{"pagerduty": w.pager, "mail": w.mail},
 			Fallback: []string{"mail"}, NoEcho: []string{"mail"}, Settled: e.Settled, Log: log,
@@ -49,8 +51,10 @@ func (w *world) pair() *pair {
 				return
 			case now := <-slots.C:
 				p.mu.Lock()
-				if p.leads != nil {
-					w.look(p.leads.engine, now, false)
+				for _, d := range p.daemons {
+					if d == p.leads || p.both {
+						w.look(d.engine, now, false)
+					}
 				}
 				p.mu.Unlock()
 			}
@@ -58,6 +62,13 @@ func (w *world) pair() *pair {
 	})
 	w.stop = func() { p.lead(-1); cancel(); all.Wait() }
 	return p
+}
+
+// hear lets the stand-by hear what the prober says, or not.
+func (p *pair) hear(yes bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.both = yes
 }
 
 // lead makes the daemon i lead instead of the one that did; -1 is nobody.

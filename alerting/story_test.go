@@ -69,6 +69,22 @@ func (f *flaky) Claim(ctx context.Context, now time.Time, lease time.Duration, l
 	return f.Memory.Claim(ctx, now, lease, limit)
 }
 
+// ended implements the engine's Ended, as a database does.
+func (f *flaky) ended(_ context.Context, since time.Time) (map[string]time.Time, error) {
+	if f.away.Load() {
+		return nil, errGone
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out := map[string]time.Time{}
+	for _, r := range f.records {
+		if in := r.incident; in.State == Resolved && !in.Resolved.Before(since) {
+			out[in.Service] = later(out[in.Service], in.Resolved)
+		}
+	}
+	return out, nil
+}
+
 // channel is a notifier that answers as it is told and remembers.
 type channel struct {
 	mu     sync.Mutex
@@ -172,7 +188,7 @@ func (w *world) routing() Routing {
 // start runs engine, deliverer and prober over what the store has.
 func (w *world) start() {
 	log := slog.New(slog.DiscardHandler)
-	e := &Engine{Store: w.store, Log: log, Again: func(check string) {
+	e := &Engine{Store: w.store, Log: log, Ended: w.store.ended, Again: func(check string) {
 		w.asked.Add(1)
 		w.asks <- check
 	}}

@@ -146,6 +146,32 @@ func (t *Tally) see(r probe.Result) {
 	}
 }
 
+// heard is when the newest look was made that was added; zero when none was.
+func (t *Tally) heard() time.Time {
+	var newest time.Time
+	for _, l := range t.seen {
+		newest = later(newest, l.At)
+	}
+	return newest
+}
+
+// worst is the worst that any location saw of late.
+func (t *Tally) worst(now time.Time) probe.Outcome {
+	worst := probe.Unknown
+	for _, l := range t.seen {
+		if now.Sub(l.At) > maxGap(t.rule) {
+			continue
+		}
+		if l.Outcome == probe.Unknown {
+			continue
+		}
+		if worst = l.Outcome; worst == probe.Bad {
+			break
+		}
+	}
+	return worst
+}
+
 // round finds or makes the round of a result; nil when it is too late, or so
 // far ahead that a clock must be wrong.
 func (t *Tally) round(r probe.Result, now time.Time) *round {

@@ -113,7 +113,7 @@ func (s *pagerSettings) run(ctx context.Context) error {
 	case s.MaxFile == 0:
 		return err
 	}
-	engine := &alerting.Engine{Store: failover, Log: log}
+	engine := &alerting.Engine{Store: failover, Ended: postgres.Incidents{DB: db}.Ended, Log: log}
 	keys := pagerduty.Keys{"person:" + second: probe.Secret(routingKey(second))}
 	for n := range s.Keys {
 		keys["person:"+s.person(n)] = probe.Secret(routingKey(s.person(n)))
@@ -127,13 +127,13 @@ func (s *pagerSettings) run(ctx context.Context) error {
 	s.apply(engine)
 	leader := s.leader(db, log, func(ctx context.Context) error {
 		g, ctx := errgroup.WithContext(ctx)
-		for _, run := range []func(context.Context) error{engine.Run, deliverer.Run, func(ctx context.Context) error { return s.look(ctx, engine) }} {
+		for _, run := range []func(context.Context) error{engine.Run, deliverer.Run} {
 			g.Go(func() error { return run(ctx) })
 		}
 		return g.Wait()
 	})
 	g, ctx := errgroup.WithContext(ctx)
-	for _, run := range []func(context.Context) error{failover.Run, leader.Run} {
+	for _, run := range []func(context.Context) error{failover.Run, leader.Run, func(ctx context.Context) error { return s.look(ctx, engine, leader) }} {
 		g.Go(func() error { return run(ctx) })
 	}
 	return g.Wait()
@@ -147,7 +147,12 @@ func (s *pagerSettings) leader(db *postgres.DB, log *slog.Logger, part func(cont
 			ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 			defer cancel()
 			lost, release, held, err := db.TryLead(ctx, "pager")
-			return alerting.Lease{Lost: lost, Release: release}, held, err
+			if err != nil || !held {
+				return alerting.Lease{}, held, err
+			}
+			last, up, _ := db.LastLead(ctx, "pager")
+			took := func(ctx context.Context) { _ = db.NoteLead(ctx, "pager", s.Dir, time.Now()) }
+			return alerting.Lease{Lost: lost, Release: release, Up: up, Other: last != "" && last != s.Dir, Took: took}, held, nil
 		},
 		Was: func() bool {
 			_, err := os.Stat(standBy)
@@ -193,9 +198,9 @@ const (
 	worldAcked = 'a' // down, and somebody wants to acknowledge it
 )
 
-// look asks the world ten times a second and tells the engine what it sees: each service
-// once in each second, as a probe would.
-func (s *pagerSettings) look(ctx context.Context, engine *alerting.Engine) error {
+// look asks the world twenty times a second and tells the engine what it sees: each service
+// once in each second, as a probe would, whether it leads or stands by.
+func (s *pagerSettings) look(ctx context.Context, engine *alerting.Engine, leader *alerting.Leader) error {
 	client := &http.Client{Timeout: 2 * time.Second}
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -206,7 +211,7 @@ func (s *pagerSettings) look(ctx context.Context, engine *alerting.Engine) error
 			return nil
 		case <-tick.C:
 		}
-		world, err := s.world(ctx, client)
+		world, err := s.world(ctx, client, leader.Leads())
 		if err != nil {
 			continue
 		}
@@ -238,8 +243,12 @@ func result(n int, slot time.Time, ok bool) probe.Result {
 	return r
 }
 
-func (s *pagerSettings) world(ctx context.Context, client *http.Client) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.World+"?pager="+s.Dir[len(s.Dir)-1:], http.NoBody)
+func (s *pagerSettings) world(ctx context.Context, client *http.Client, leads bool) (string, error) {
+	address := s.World
+	if leads {
+		address += "?pager=" + s.Dir[len(s.Dir)-1:]
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
 		return "", err
 	}

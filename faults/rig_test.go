@@ -65,7 +65,7 @@ type rig struct {
 	mu    sync.Mutex
 	world []byte         // guarded by mu
 	mails map[string]int // guarded by mu: fallback triggers by dedup key
-	asked int            // guarded by mu: the pager that asked last, by its number
+	asked int            // guarded by mu: the leading pager that asked last, by its number
 }
 
 // newRig makes the world of some services over a database.
@@ -404,7 +404,7 @@ func (r *rig) judge(c *counts) {
 	c.Doubled += rep.Doubled
 	c.LeftOpen += rep.LeftOpen
 	for _, p := range rep.Problems {
-		t.Errorf("PagerDuty's log: %s", p)
+		t.Errorf("PagerDuty's log: %s%s", p, r.heard(p))
 	}
 	c.Incidents += len(incidents)
 	c.Repeats += rep.Summary.Triggers - rep.Summary.Incidents
@@ -424,6 +424,29 @@ func (r *rig) tell(incidents []alerting.Incident, service string) string {
 		for _, e := range entries {
 			fmt.Fprintf(&b, "\n    %s %s %s %s", e.At.Format(clock), e.Kind, e.Person, e.Text)
 		}
+	}
+	return b.String()
+}
+
+// heard is what PagerDuty's log and the database have of the incident that a problem
+// names, for the message of a failure.
+func (r *rig) heard(problem string) string {
+	_, rest, _ := strings.Cut(problem, `"`)
+	key, _, named := strings.Cut(rest, `"`)
+	if !named {
+		return ""
+	}
+	var b strings.Builder
+	for line := range strings.Lines(r.pdLog.text()) {
+		if strings.Contains(line, key) {
+			b.WriteString("\n    " + strings.TrimSpace(line))
+		}
+	}
+	id, _ := alerting.IncidentOf(key)
+	pages, _ := postgres.Incidents{DB: r.db}.Pages(r.t.Context(), id)
+	for _, p := range pages {
+		fmt.Fprintf(&b, "\n    page %s %s: %s, seq %d, epoch %d, %d attempts, accepted %s, unsure %s, %s", p.ID, p.Action, p.State, p.Seq, p.Epoch,
+			p.Attempts, p.AcceptedAt.Format(clock), p.UnsureAt.Format(clock), p.LastError)
 	}
 	return b.String()
 }
@@ -561,6 +584,12 @@ func (b *buffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.Write(p)
+}
+
+func (b *buffer) text() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
 }
 
 func (b *buffer) reader() io.Reader {

@@ -48,6 +48,35 @@ func (s Incidents) OpenIncidents(ctx context.Context) ([]alerting.Incident, erro
 	return s.incidents(ctx, sqlIncidentOpen, nil)
 }
 
+const sqlIncidentEnds = `
+SELECT service, max(resolved_at) AS ended
+FROM incident
+WHERE state = 'resolved' AND alarm = '' AND resolved_at >= @since
+GROUP BY service
+ORDER BY service`
+
+// Ended implements [alerting.Engine].Ended: when the last incident of each service was
+// resolved, of those resolved since an instant.
+func (s Incidents) Ended(ctx context.Context, since time.Time) (map[string]time.Time, error) {
+	type end struct {
+		Service string
+		Ended   time.Time
+	}
+	rows, err := s.DB.pool.Query(ctx, sqlIncidentEnds, pgx.NamedArgs{"since": since})
+	if err != nil {
+		return nil, translate(err)
+	}
+	ends, err := pgx.CollectRows(rows, pgx.RowToStructByName[end])
+	if err != nil {
+		return nil, translate(err)
+	}
+	out := make(map[string]time.Time, len(ends))
+	for _, e := range ends {
+		out[e.Service] = e.Ended
+	}
+	return out, nil
+}
+
 const sqlIncidentGet = `
 SELECT id, service, state, version, started_at, opened_at, acknowledged_at, resolved_at,
        ack_by, summary, checks, level, round, next_action_at, policy,

@@ -69,6 +69,32 @@ func TestIncidentsListAndGet(t *testing.T) {
 
 // TestImportLikeTheBook: Postgres merges as the book in memory does, whatever is
 // there already, and gives back what is unfinished as it does.
+func TestIncidentsEnded(t *testing.T) {
+	t.Parallel()
+	s := postgres.Incidents{DB: pgtest.New(t)}
+	at := func(minute int) time.Time { return time.Date(2026, 1, 5, 12, minute, 0, 0, time.UTC) }
+	for n, in := range []alerting.Incident{
+		{Service: "a", State: alerting.Resolved, Resolved: at(1)},
+		{Service: "a", State: alerting.Resolved, Resolved: at(7)},
+		{Service: "a", State: alerting.Resolved, Resolved: at(5)},
+		{Service: "b", State: alerting.Resolved, Resolved: at(2)},
+		{Service: "c", State: alerting.Open},
+		{Service: "d", State: alerting.Resolved, Resolved: at(9), Alarm: "gap"},
+	} {
+		in.ID, in.Version, in.Opened = fmt.Sprint("kw-", n), 1, at(0)
+		if err := s.Apply(t.Context(), alerting.Change{Incident: in}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := s.Ended(t.Context(), at(3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(got, map[string]time.Time{"a": at(7)}); diff != "" {
+		t.Errorf("ended since the third minute (-got +want):\n%s", diff)
+	}
+}
+
 func TestImportLikeTheBook(t *testing.T) {
 	t.Parallel()
 	s, book := postgres.Incidents{DB: pgtest.New(t)}, &alerting.Book{}

@@ -188,7 +188,7 @@ func (d *daemon) makeWatch(ctx context.Context) (err error) {
 	d.makePagerDuty()
 	d.makePeople()
 	d.silences = newSilences(db, d.engine, d.present.Load, d.log)
-	d.recent = &web.Recent{Next: fanout{whileLeading{d.engine, d.leader}, d.recorder}}
+	d.recent = &web.Recent{Next: fanout{d.engine, d.recorder}}
 	d.runner = &probe.Runner{Sink: d.metrics.Sink(d.recent), Log: d.log}
 	d.engine.Again = d.runner.LookAgain
 	store := postgres.Reports{DB: db}
@@ -208,7 +208,7 @@ func (d *daemon) makeWatch(ctx context.Context) (err error) {
 
 func (d *daemon) makeEngine(f *config.File) {
 	names, mails := fallbackNames(f)
-	d.engine = &alerting.Engine{Store: d.failover, Log: d.log}
+	d.engine = &alerting.Engine{Store: d.failover, Ended: postgres.Incidents{DB: d.database.db}.Ended, Log: d.log}
 	d.deliverer = &alerting.Deliverer{
 		Store: d.failover, Notifiers: d.notifiers(f), Fallback: names, NoEcho: mails,
 		Settled: d.engine.Settled, Log: d.log,
@@ -232,9 +232,27 @@ func (d *daemon) makeEngine(f *config.File) {
 func (d *daemon) tryLead(ctx context.Context) (alerting.Lease, bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	lost, release, held, err := d.database.db.TryLead(ctx, "pager")
-	return alerting.Lease{Lost: lost, Release: release}, held, err
+	db, me := d.database.db, agentName(d.file)
+	lost, release, held, err := db.TryLead(ctx, leadName)
+	if err != nil || !held {
+		return alerting.Lease{}, held, err
+	}
+	last, up, err := db.LastLead(ctx, leadName)
+	if err != nil {
+		d.log.WarnContext(ctx, "not known who led last", "err", err)
+	}
+	took := func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+		defer cancel()
+		if err := db.NoteLead(ctx, leadName, me, time.Now().UTC()); err != nil {
+			d.log.WarnContext(ctx, "not noted that this daemon leads", "err", err)
+		}
+	}
+	return alerting.Lease{Lost: lost, Release: release, Up: up, Other: last != "" && last != me, Took: took}, true, nil
 }
+
+// leadName is the lead that one of several daemons has: it pages.
+const leadName = "pager"
 
 // lead is what only the leading daemon runs.
 func (d *daemon) lead(ctx context.Context) error {
