@@ -53,6 +53,7 @@ var layers = map[string][]string{
 	"postgres/pgtest":    {"postgres"},
 	"site/render/plane":  {},
 	"spool":              {"probe", "oncall", "alerting"},
+	"steady":             {}, // everybody else gets its Now as a plain func
 	"telemetry":          {"probe", "oncall", "alerting", "reports", "telemetry/event"},
 	"telemetry/event":    {"probe", "alerting"}, // the rows that telemetry and postgres share
 	"telemetry/nrfake":   {},
