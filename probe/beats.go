@@ -46,6 +46,18 @@ func (b *Beats) Beat(check string, t time.Time) {
 	}
 }
 
+// Shift moves all that is known: the clock was moved, and the jobs were not silent for it.
+func (b *Beats) Shift(by time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for check, at := range b.last {
+		b.last[check] = at.Add(by)
+	}
+	for check, w := range b.watch {
+		b.watch[check] = watch{since: w.since.Add(by), seen: w.seen.Add(by)}
+	}
+}
+
 // Last returns the last heartbeat of a check; false when none is known.
 func (b *Beats) Last(check string) (time.Time, bool) {
 	b.mu.Lock()

@@ -17,13 +17,13 @@ func (h *Heartbeat) Checker(env Env) (Checker, error) {
 		env.Beats = &Beats{}
 	}
 	c := &heartbeatChecker{within: h.Within, env: env}
-	c.watch(time.Now().UTC())
+	c.watch(moment(c.env.Now).UTC())
 	return c, nil
 }
 
 // Check judges the time since the last call; it never waits.
 func (c *heartbeatChecker) Check(context.Context) Look {
-	return c.judge(time.Now().UTC())
+	return c.judge(moment(c.env.Now).UTC())
 }
 
 // watch notes that somebody looks and returns since when. A check that was out

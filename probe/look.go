@@ -28,6 +28,7 @@ type flight struct {
 	slot  int64
 	round int64
 	extra bool
+	again bool          // of a slot that has its result
 	asked bool          // by LookAgain
 	due   time.Duration // monotonic moment that was planned
 	// launched is when the scheduler let it go, began the monotonic moment at which
@@ -43,7 +44,7 @@ func (f *flight) result(outcome Outcome, cause string, look Look) Result {
 	began := time.Duration(f.began.Load())
 	return Result{
 		Check: f.check.Name, Location: f.entry.key.location, Slot: time.Unix(0, f.slot).UTC(),
-		Extra: f.extra, Round: f.round, Started: f.launched.wall.Add(began - f.launched.mono), Lag: max(0, began-f.due),
+		Extra: f.extra, Repeat: f.again, Round: f.round, Started: f.launched.wall.Add(began - f.launched.mono), Lag: max(0, began-f.due),
 		Outcome: outcome, Cause: cause, Attempts: int(f.attempt.Load()), Look: look,
 	}
 }

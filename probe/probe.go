@@ -137,6 +137,8 @@ type Env struct {
 	// ProbeKey signs the requests of checks that ask for it and have no key of
 	// their own; "" when there is none.
 	ProbeKey Secret
+	// Now is the clock that heartbeats are told by; nil means time.Now.
+	Now func() time.Time
 }
 
 // Check is one thing to look at.
@@ -166,6 +168,9 @@ type Result struct {
 	// has its result already because the clock was set back. It is evidence for the
 	// incident, not for the ledger, and never stored as a slot's result.
 	Extra bool
+	// Repeat marks an Extra look of a slot that has its result already: the clock was set
+	// back. For incidents it counts as the slot's.
+	Repeat bool
 	// Round tells which looks belong together: the slot's start for ordinary
 	// looks, the moment of asking for confirmations, the slot's end for looks after
 	// a step back of the clock (UTC, unix nanoseconds).

@@ -33,7 +33,7 @@ const (
 // A result that the journal refuses (disk full) goes to the store directly. What
 // fits nowhere is counted in Lost and logged: its slot shows as unknown.
 //
-// Set the fields before the first use; all but Every are required. All methods are
+// Set the fields before the first use; all but Every and Now are required. All methods are
 // safe for concurrent use.
 type Recorder struct {
 	Store   Store
@@ -42,6 +42,7 @@ type Recorder struct {
 	// Every is how long results wait in the journal for others that come with them; 0
 	// means a second. A simulation, whose journal is its memory, waits longer.
 	Every time.Duration
+	Now   func() time.Time // the clock; nil means time.Now
 
 	once sync.Once
 	wake chan struct{} // something is queued
@@ -317,11 +318,11 @@ func (r *Recorder) noteStore(err error) {
 	away := !r.state.AwaySince.IsZero()
 	switch {
 	case err == nil && away:
-		r.Log.Info("results are stored again", "away_s", int(time.Since(r.state.AwaySince).Seconds()), "stored", r.state.Stored)
+		r.Log.Info("results are stored again", "away_s", int(moment(r.Now).Sub(r.state.AwaySince).Seconds()), "stored", r.state.Stored)
 		r.state.AwaySince, r.state.LastError = time.Time{}, ""
 	case err != nil && !away:
 		r.Log.Warn("results cannot be stored; the journal keeps them", "err", err, "pending", pending)
-		r.state.AwaySince = time.Now().UTC()
+		r.state.AwaySince = moment(r.Now).UTC()
 	}
 	if err != nil {
 		r.state.LastError = err.Error()
@@ -371,7 +372,7 @@ func (r *Recorder) State() RecorderState {
 	out := r.state
 	out.Pending = count + len(r.queue) + len(r.loose)
 	if !oldest.IsZero() {
-		out.Lag = max(time.Since(oldest), 0)
+		out.Lag = max(moment(r.Now).Sub(oldest), 0)
 	}
 	if r.diskErr != "" {
 		out.LastError = r.diskErr

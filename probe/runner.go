@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"math/rand/v2"
@@ -36,6 +37,12 @@ type Runner struct {
 	// MaxInFlight bounds the looks under way at one time; beyond it a slot is
 	// missed, not queued. Zero means 10,000.
 	MaxInFlight int
+
+	// Now is the clock that slots are counted on; nil means time.Now.
+	Now func() time.Time
+
+	// StepCause names the slots that a step of that clock jumped over; nil or "" is "missed".
+	StepCause func(step time.Duration) string
 
 	skew     func() time.Duration // tests step the wall clock with it; nil means none
 	stats    counters
@@ -103,10 +110,20 @@ func (r *Runner) wallAt(mono time.Duration) int64 {
 func (r *Runner) now() instant {
 	now := time.Now()
 	i := instant{mono: now.Sub(r.base), wall: now.Round(0).UTC()}
+	if r.Now != nil {
+		i.wall = r.Now().UTC()
+	}
 	if r.skew != nil {
 		i.wall = i.wall.Add(r.skew())
 	}
 	return i
+}
+
+// Follow makes the scheduler look at its clocks at once: the one that slots are counted
+// on was moved.
+func (r *Runner) Follow() {
+	r.start()
+	r.poke()
 }
 
 // poke makes the scheduler take a turn.
@@ -244,8 +261,12 @@ func (r *Runner) follow(now instant, t *turn) {
 	r.step += step
 	r.stats.steps.Add(1)
 	r.Log.Warn("clock stepped", "step_ms", step.Milliseconds())
+	cause := causeMissed
+	if r.StepCause != nil {
+		cause = cmp.Or(r.StepCause(step), cause)
+	}
 	for _, e := range r.entries {
-		r.miss(e, gap{span: e.plan.shift(step), cause: causeMissed}, now, t)
+		r.miss(e, gap{span: e.plan.shift(step), cause: cause}, now, t)
 	}
 }
 
@@ -293,7 +314,7 @@ func (r *Runner) serve(e *entry, now instant, t *turn) {
 		// The wall was set back into slots that have their results. Looking goes on
 		// for the incidents, but not for the ledger. The round is the slot's end: an
 		// id that all locations share, and a moment by which none is late.
-		f.extra, f.round = true, e.plan.slot+int64(e.plan.every)
+		f.extra, f.again, f.round = true, true, e.plan.slot+int64(e.plan.every)
 	}
 	switch {
 	case r.launch(f, now, t):
