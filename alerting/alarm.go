@@ -74,7 +74,7 @@ func (e *Engine) Raise(ctx context.Context, a Alarm, at time.Time) (incident str
 		e.mu.Unlock()
 		return "", ErrStandBy
 	}
-	now := time.Now().UTC()
+	now := e.now().UTC()
 	s := e.alarm(a, now)
 	j := e.enactIf(s, func() (Change, bool) { return e.situation(s).raise(a, at, now) })
 	incident = s.open.ID
@@ -102,7 +102,7 @@ func (e *Engine) Clear(ctx context.Context, name, why string, at time.Time) erro
 		}
 		return nil
 	}
-	now := time.Now().UTC()
+	now := e.now().UTC()
 	j := e.enact(s, e.situation(s).resolve(now, within(at, s.open.Started, now), "cleared: "+why))
 	e.mu.Unlock()
 	return stored(ctx, j)
@@ -128,7 +128,7 @@ func (s Situation) raise(a Alarm, at, now time.Time) (Change, bool) {
 		started := later(within(at, now.Add(-24*time.Hour), now), s.NotBefore).UTC().Truncate(time.Second)
 		inc := Incident{
 			ID: fmt.Sprintf("%s%s-%d", alarmPrefix, a.Name, started.Unix()), Service: a.Service, Alarm: a.Name,
-			State: Open, Started: started, Opened: now, Severity: a.Severity, Summary: clip(a.Summary, 1024),
+			State: Open, Started: sooner(started, now), Opened: now, Severity: a.Severity, Summary: clip(a.Summary, 1024),
 		}
 		return s.begun(inc, now), true
 	}

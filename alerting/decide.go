@@ -101,7 +101,7 @@ func (s Situation) open(now time.Time) (Change, bool) {
 	started = later(started, s.NotBefore).UTC().Truncate(time.Second)
 	return s.begun(Incident{
 		ID: fmt.Sprintf("kw-%s-%d", s.Rule.Service, started.Unix()), Service: s.Rule.Service,
-		State: Open, Started: started, Opened: now, Checks: failing, Severity: s.Rule.Severity.or(), Summary: s.summary(failing),
+		State: Open, Started: sooner(started, now), Opened: now, Checks: failing, Severity: s.Rule.Severity.or(), Summary: s.summary(failing),
 		Course: Course{Failures: append(within1h(s.Failures, now), now)},
 	}, now), true
 }

@@ -55,6 +55,8 @@ type Deliverer struct {
 	Settled func(p Page)
 	// Log is required.
 	Log *slog.Logger
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
 
 	setup sync.Once
 	wake  chan struct{}
@@ -112,7 +114,7 @@ func (d *Deliverer) Run(ctx context.Context) error {
 	sending, breakOff := context.WithCancel(context.WithoutCancel(ctx))
 	defer breakOff()
 	var under sync.WaitGroup
-	alarm := newAlarmClock(0)
+	alarm := newAlarmClock(0, d.now)
 	defer alarm.stop()
 	for {
 		select {
@@ -146,7 +148,7 @@ func (d *Deliverer) finish(under *sync.WaitGroup, breakOff func()) {
 // round claims what is due and starts sending it. It returns how long to wait for the next one.
 func (d *Deliverer) round(ctx, sending context.Context, under *sync.WaitGroup) time.Duration {
 	for ctx.Err() == nil {
-		claimed := time.Now() // the lease is counted from before the claim
+		claimed := d.now() // the lease is counted from before the claim
 		within, cancel := context.WithTimeout(ctx, lease/3)
 		pages, err := d.Store.Claim(within, claimed.UTC(), lease, claimAtOnce)
 		cancel()
@@ -176,7 +178,7 @@ func (d *Deliverer) round(ctx, sending context.Context, under *sync.WaitGroup) t
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	wait, now := poll, time.Now()
+	wait, now := poll, d.now()
 	switch until := d.soonest.Sub(now); {
 	case d.soonest.IsZero():
 	case until <= 0:
@@ -204,7 +206,7 @@ func (d *Deliverer) lane(channel string) chan struct{} {
 func (d *Deliverer) aside(channel string) time.Time {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	now := time.Now()
+	now := d.now()
 	if _, trouble := d.troubles[channel]; trouble || d.slow[channel] {
 		return now.Add(2*time.Second + rand.N(2*time.Second))
 	}
@@ -220,10 +222,10 @@ func (d *Deliverer) deliver(ctx context.Context, p Page, claimed time.Time) {
 	d.storeAnswered(err, "pages of an incident not read")
 	if err != nil && p.Action != Trigger {
 		// What was delivered before is not known; only a trigger must go out all the same.
-		d.settle(ctx, d.wait(p, time.Now().Add(2*time.Second)))
+		d.settle(ctx, d.wait(p, d.now().Add(2*time.Second)))
 		return
 	}
-	now := time.Now()
+	now := d.now()
 	switch todo := plan(p, siblings, now, d.hold(p)); {
 	case todo.cancel != "":
 		d.count(func(s *Stats) { s.Cancelled++ })
@@ -237,10 +239,10 @@ func (d *Deliverer) deliver(ctx context.Context, p Page, claimed time.Time) {
 		d.settle(ctx, d.wait(p, at))
 		return
 	}
-	// time.Since is monotonic: a page whose lease could end before the attempt
-	// does is left to whoever claims it next.
-	if time.Since(claimed) > lease-sendWithin {
-		d.settle(ctx, d.wait(p, time.Now()))
+	// A page whose lease could end before the attempt does is left to whoever claims
+	// it next.
+	if d.now().Sub(claimed) > lease-sendWithin {
+		d.settle(ctx, d.wait(p, d.now()))
 		return
 	}
 	began := time.Now()
@@ -248,7 +250,7 @@ func (d *Deliverer) deliver(ctx context.Context, p Page, claimed time.Time) {
 	d.mark(p.Channel, time.Since(began))
 	failpoint.Hit(failpoint.AfterReply, string(p.Action))
 	d.watch(p, got)
-	d.settle(ctx, settlement(p, siblings, got, d.terms(p), time.Now()))
+	d.settle(ctx, settlement(p, siblings, got, d.terms(p), d.now()))
 }
 
 // send makes the attempt.
@@ -308,7 +310,7 @@ func (d *Deliverer) wait(p Page, until time.Time) Settlement {
 	s := Settlement{Page: p}
 	t := d.terms(p)
 	if until.After(p.Created.Add(t.fallbackAfter)) {
-		s.Fallback = fallBack(&s.Page, t, p.Created.Add(t.fallbackAfter), time.Now())
+		s.Fallback = fallBack(&s.Page, t, p.Created.Add(t.fallbackAfter), d.now())
 	}
 	return s
 }

@@ -43,7 +43,7 @@ func (d *Deliverer) storeAnswered(err error, what string) {
 	}
 	d.stats.StoreErrors++
 	if d.storeBad.IsZero() {
-		d.storeBad = time.Now()
+		d.storeBad = d.now()
 		d.Log.Error("outbox does not answer", "what", what, "err", err)
 	}
 }
@@ -67,7 +67,7 @@ func (d *Deliverer) watch(p Page, got Receipt) {
 	}
 	t, ok := d.troubles[p.Channel]
 	if !ok {
-		t.since = time.Now()
+		t.since = d.now()
 		d.Log.Warn("page not accepted", "page", p.ID, "channel", p.Channel, "class", string(got.Class), "status", got.Status, "detail", got.Detail)
 	}
 	t.text, t.class = got.Detail, got.Class

@@ -42,6 +42,8 @@ type Engine struct {
 	Ended func(ctx context.Context, since time.Time) (map[string]time.Time, error)
 	// Log is required.
 	Log *slog.Logger
+	// Now is the clock; nil means time.Now. Everything that the engine decides goes by it.
+	Now func() time.Time
 
 	setup   sync.Once
 	leads   atomic.Bool // Run runs; until then results are only judged
@@ -65,6 +67,7 @@ type Engine struct {
 	adopting []Incident
 	restored bool
 	began    time.Time // when this engine began to lead
+	held     bool      // the writer has something in its hands that is in none of the queues
 	turned   time.Time // when the loop last turned
 	judged   time.Time // when coverage was last judged
 	placed   time.Time // when locations were last judged
@@ -132,7 +135,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	var writer sync.WaitGroup
 	writer.Go(func() { e.write(ctx) })
 	defer writer.Wait()
-	alarm := newAlarmClock(e.Calm)
+	alarm := newAlarmClock(e.Calm, e.now)
 	defer alarm.stop()
 	for {
 		select {
@@ -142,12 +145,12 @@ func (e *Engine) Run(ctx context.Context) error {
 			if !alarm.awake(ctx) {
 				return nil
 			}
-			alarm.set(time.Until(e.take(r)))
+			alarm.set(e.take(r).Sub(e.now()))
 		case <-alarm.C:
 			if !alarm.awake(ctx) {
 				return nil
 			}
-			alarm.set(max(time.Until(e.turn(time.Now())), breath))
+			alarm.set(max(e.turn().Sub(e.now()), breath))
 		case <-e.poke:
 			if !alarm.awake(ctx) {
 				return nil
@@ -161,7 +164,7 @@ func (e *Engine) Run(ctx context.Context) error {
 func (e *Engine) take(r probe.Result) time.Time {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	now := time.Now().UTC()
+	now := e.now().UTC()
 	e.judge(r, now)
 	for range 512 {
 		select {
@@ -216,10 +219,10 @@ func (s *service) hear(v Verdict) {
 
 // turn does everything that is due and returns when the next thing is. A late
 // loop catches up here: the instants count, not the number of turns.
-func (e *Engine) turn(now time.Time) time.Time {
+func (e *Engine) turn() time.Time {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	now = now.UTC()
+	now := e.now().UTC() // not before mu is held: the clock may be moved meanwhile
 	e.turned = now
 	e.next = now.Add(idle) // what is decided below may bring it forward
 	for _, w := range e.checks {

@@ -40,7 +40,7 @@ func BenchmarkEngine(b *testing.B) {
 	})
 	b.Run("turn", func(b *testing.B) {
 		for range b.N {
-			e.turn(slot)
+			e.turn()
 		}
 	})
 }

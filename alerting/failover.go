@@ -71,6 +71,8 @@ type Failover struct {
 	Timeout time.Duration
 	// OnReturn may be nil. It must not call the Failover and should not block.
 	OnReturn func(open []Incident)
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
 
 	// gate is held in part during each step and whole while the mode changes. It
 	// guards mode. Not a sync.RWMutex: waiting for that would stand in the way of
@@ -263,7 +265,7 @@ func (f *Failover) enter(mode Mode, cause error) {
 	default: // Run is awake already
 	}
 	was := f.mode
-	f.mode, f.shown, f.since, f.lastErr = mode, mode, time.Now().UTC(), ""
+	f.mode, f.shown, f.since, f.lastErr = mode, mode, moment(f.Now).UTC(), ""
 	if cause != nil {
 		f.lastErr = cause.Error()
 	}

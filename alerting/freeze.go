@@ -19,31 +19,32 @@ const (
 type alarmClock struct {
 	*time.Timer
 
+	now  func() time.Time
 	due  time.Time
 	most time.Duration // how long it lets sleep
 }
 
 // newAlarmClock makes one that rings at once, and then after most at the latest; 0 means
 // a second.
-func newAlarmClock(most time.Duration) *alarmClock {
-	return &alarmClock{Timer: time.NewTimer(0), due: time.Now(), most: cmp.Or(most, time.Second)}
+func newAlarmClock(most time.Duration, now func() time.Time) *alarmClock {
+	return &alarmClock{Timer: time.NewTimer(0), now: now, due: now(), most: cmp.Or(most, time.Second)}
 }
 
 // set makes it ring after d, and after a second at the latest unless it was made for
 // longer: who sleeps longer cannot tell a freeze from a quiet night.
 func (a *alarmClock) set(d time.Duration) {
 	d = min(d, a.most)
-	a.due = time.Now().Add(max(d, 0))
+	a.due = a.now().Add(max(d, 0))
 	a.Reset(d)
 }
 
 func (a *alarmClock) stop() { a.Stop() }
 
 // awake returns at once, but after a freeze it waits first; false when ctx has ended.
-// It counts on the monotonic clock, which goes on while a process is stopped.
+// Its clock goes on while a process is stopped.
 func (a *alarmClock) awake(ctx context.Context) bool {
-	if time.Since(a.due) > frozenAfter {
-		a.due = time.Now()
+	if a.now().Sub(a.due) > frozenAfter {
+		a.due = a.now()
 		select {
 		case <-ctx.Done():
 		case <-time.After(caution):

@@ -56,7 +56,7 @@ func TestWakesUpWithCaution(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				a := newAlarmClock(0)
+				a := newAlarmClock(0, time.Now)
 				defer a.stop()
 				a.set(time.Second)
 				time.Sleep(time.Second + tt.late)

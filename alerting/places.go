@@ -97,7 +97,7 @@ func (e *Engine) placeOf(s *service, location string, since time.Time) (cause *I
 	if len(e.checks) < placeChecks || s.open != nil && s.open.Hold.Kind != HeldForCause {
 		return nil, false
 	}
-	return nil, e.from(location, since, time.Now().UTC()).doubtful()
+	return nil, e.from(location, since, e.now().UTC()).doubtful()
 }
 
 // judgePlaces raises and clears the alarms about locations. mu is held.

@@ -11,11 +11,11 @@ import (
 // found settles what a look showed.
 func (v *Prover) found(ctx context.Context, l *lookup, p Page, pages []Page, e Evidence) {
 	l.tries = 0
-	s := v.settlement(p, pages, e, time.Now())
+	s := v.settlement(p, pages, e, v.now())
 	v.mu.Lock()
 	if e.Proof.Silent() && !answered(p, pages) {
 		l.again++
-		l.due = time.Now().Add(min(lookAgain<<min(l.again-1, 8), lookAtMost))
+		l.due = v.now().Add(min(lookAgain<<min(l.again-1, 8), lookAtMost))
 		v.silent[p.ID] = cmp.Or(e.Detail, e.Proof.why())
 	} else {
 		v.drop(p.ID)
@@ -39,7 +39,7 @@ func (v *Prover) settlement(p Page, pages []Page, e Evidence, now time.Time) Set
 	changed := before.Proof != p.Proof || before.Ringing != p.Ringing
 	if !e.Proof.Silent() {
 		if changed {
-			s.prove(evidenceText(p, e))
+			s.prove(v.now(), evidenceText(p, e))
 		}
 		return s
 	}
@@ -55,7 +55,7 @@ func (v *Prover) settlement(p Page, pages []Page, e Evidence, now time.Time) Set
 		}
 	}
 	if changed || len(s.Fallback) > 0 {
-		s.prove(text)
+		s.prove(v.now(), text)
 	}
 	return s
 }
@@ -99,7 +99,7 @@ func evidenceText(p Page, e Evidence) string {
 
 // prove adds a line about a look. Its Seq depends on what was seen, so that two
 // daemons that see the same write it once.
-func (s *Settlement) prove(text string) {
+func (s *Settlement) prove(at time.Time, text string) {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(s.Page.ID + "\x00look\x00" + string(s.Page.Proof) + "\x00" + s.Page.Ringing)) // never fails
 	kind := "verified"
@@ -110,7 +110,7 @@ func (s *Settlement) prove(text string) {
 		}
 	}
 	s.Entries = append(s.Entries, Entry{
-		Incident: s.Page.Incident, Seq: int64(1)<<52 | int64(h.Sum32())<<16 | 0xffff, At: time.Now().UTC(),
+		Incident: s.Page.Incident, Seq: int64(1)<<52 | int64(h.Sum32())<<16 | 0xffff, At: at.UTC(),
 		Kind: kind, Person: s.Page.Person, Text: clip(text, 1000),
 	})
 }
@@ -138,7 +138,7 @@ func (v *Prover) Seen(ctx context.Context, incident, channel, dedupKey string, e
 	if !ok || p.Proof.Silent() || p.Proof == e.Proof && p.Ringing == e.Who {
 		return // a page that wakes nobody is judged by a look of its own
 	}
-	v.Deliverer.settle(ctx, v.settlement(p, pages, e, time.Now()))
+	v.Deliverer.settle(ctx, v.settlement(p, pages, e, v.now()))
 }
 
 // newestOf is the newest accepted trigger of an alert that has one route only.

@@ -37,6 +37,8 @@ type Prover struct {
 	Deliverer *Deliverer
 	// Log is required.
 	Log *slog.Logger
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
 
 	setup sync.Once
 	wake  chan struct{}
@@ -190,7 +192,7 @@ func (v *Prover) restore(ctx context.Context) bool {
 // round makes the looks that are due and returns how long to wait for the next.
 func (v *Prover) round(ctx context.Context) time.Duration {
 	for ctx.Err() == nil {
-		due := v.due(time.Now())
+		due := v.due(v.now())
 		if len(due) == 0 {
 			break
 		}
@@ -204,7 +206,7 @@ func (v *Prover) round(ctx context.Context) time.Duration {
 	defer v.mu.Unlock()
 	wait := time.Minute
 	for _, l := range v.looks {
-		wait = min(wait, time.Until(l.due))
+		wait = min(wait, l.due.Sub(v.now()))
 	}
 	return max(wait, time.Millisecond)
 }
@@ -244,7 +246,7 @@ func (v *Prover) one(ctx context.Context, l *lookup) {
 	}
 	v.mu.Unlock()
 	p := pages[i]
-	if wait := climbAfter - time.Since(p.AcceptedAt); wait > 0 && repeats(p, pages) {
+	if wait := climbAfter - v.now().Sub(p.AcceptedAt); wait > 0 && repeats(p, pages) {
 		v.later(l, wait) // the other side escalates by its own clock, in whole minutes
 		return
 	}
@@ -281,7 +283,7 @@ func repeats(p Page, pages []Page) bool {
 func (v *Prover) later(l *lookup, wait time.Duration) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	l.due = time.Now().Add(wait)
+	l.due = v.now().Add(wait)
 }
 
 // asked keeps book of whether a channel can be asked.
@@ -294,7 +296,7 @@ func (v *Prover) asked(p Page, err error) {
 	}
 	t, known := v.blind[p.Channel]
 	if !known {
-		t.since = time.Now()
+		t.since = v.now()
 		v.Log.Warn("page not looked up", "page", p.ID, "channel", p.Channel, "err", err)
 	}
 	t.text = err.Error()
@@ -311,7 +313,7 @@ func (v *Prover) unreadable(ctx context.Context, l *lookup, p Page, err error) {
 	}
 	p.Proof = Unreadable
 	s := Settlement{Page: p}
-	s.prove("whether the page rings could not be read: " + err.Error() + "; it is tried again")
+	s.prove(v.now(), "whether the page rings could not be read: "+err.Error()+"; it is tried again")
 	v.Deliverer.settle(ctx, s)
 }
 

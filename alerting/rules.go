@@ -30,7 +30,7 @@ func (e *Engine) Apply(rules []Rule, roster oncall.Roster, routing Routing) {
 	e.init()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	now := time.Now().UTC()
+	now := e.now().UTC()
 	e.roster, e.routing = roster, routing
 	old := e.services
 	e.services = map[string]*service{}

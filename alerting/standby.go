@@ -29,7 +29,7 @@ func (e *Engine) overhear(r probe.Result) {
 	if w == nil {
 		return
 	}
-	now := time.Now().UTC()
+	now := e.now().UTC()
 	w.renew(now)
 	for _, v := range slices.Concat(w.tally.Tick(now), w.tally.Add(r, now)) {
 		if v.Outcome == probe.Unknown {
@@ -47,7 +47,7 @@ func (e *Engine) overhear(r probe.Result) {
 func (e *Engine) forget() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	now := time.Now().UTC()
+	now := e.now().UTC()
 	e.restored, e.adopting, e.queue, e.unsaved, e.began = false, nil, nil, nil, now
 	e.turned, e.judged = time.Time{}, time.Time{}
 	for s := range e.all() {
@@ -82,7 +82,7 @@ func (e *Engine) begin(ctx context.Context) {
 	ended, err := e.lastEnds(ctx)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	now := time.Now().UTC()
+	now := e.now().UTC()
 	if err != nil || !e.restored || len(e.adopting) > 0 {
 		e.unsee(now)
 		return
@@ -133,7 +133,7 @@ func (e *Engine) lastEnds(ctx context.Context) (map[string]time.Time, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, primaryTimeout)
 	defer cancel()
-	ended, err := e.Ended(ctx, time.Now().UTC().Add(-endedWithin))
+	ended, err := e.Ended(ctx, e.now().UTC().Add(-endedWithin))
 	if err != nil {
 		e.Log.Warn("ended incidents not read: only what is seen from now on counts", "err", err)
 	}

@@ -49,11 +49,11 @@ func (w *world) pair() *pair {
 			select {
 			case <-ctx.Done():
 				return
-			case now := <-slots.C:
+			case <-slots.C:
 				p.mu.Lock()
 				for _, d := range p.daemons {
 					if d == p.leads || p.both {
-						w.look(d.engine, now, false)
+						w.look(d.engine, false)
 					}
 				}
 				p.mu.Unlock()

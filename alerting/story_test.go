@@ -26,12 +26,14 @@ type world struct {
 	mail   *channel
 	rules  []Rule
 	people map[string]oncall.Person
-	own    bool // people have routing keys of their own
-	deaf   bool // the engine is not told what the deliverer does, as with another process
+	own    bool             // people have routing keys of their own
+	deaf   bool             // the engine is not told what the deliverer does, as with another process
+	now    func() time.Time // the daemon's clock; nil is time.Now
 
 	mu   sync.Mutex
 	down map[string]bool // guarded by mu: locations that see the site fail
 	mute map[string]bool // guarded by mu: locations that say nothing
+	seen time.Time       // guarded by mu: the newest slot that was looked at
 
 	asks   chan string
 	asked  atomic.Int64
@@ -188,13 +190,13 @@ func (w *world) routing() Routing {
 // start runs engine, deliverer and prober over what the store has.
 func (w *world) start() {
 	log := slog.New(slog.DiscardHandler)
-	e := &Engine{Store: w.store, Log: log, Ended: w.store.ended, Again: func(check string) {
+	e := &Engine{Store: w.store, Log: log, Now: w.now, Ended: w.store.ended, Again: func(check string) {
 		w.asked.Add(1)
 		w.asks <- check
 	}}
 	d := &Deliverer{
 		Store: w.store, Notifiers: map[string]Notifier{"pagerduty": w.pager, "mail": w.mail},
-		Fallback: []string{"mail"}, NoEcho: []string{"mail"}, Settled: e.Settled, Log: log,
+		Fallback: []string{"mail"}, NoEcho: []string{"mail"}, Settled: e.Settled, Log: log, Now: w.now,
 	}
 	e.Wake = d.Wake
 	if w.deaf {
@@ -214,22 +216,24 @@ func (w *world) start() {
 func (w *world) probe(ctx context.Context, e *Engine) {
 	slots := time.NewTicker(time.Minute)
 	defer slots.Stop()
-	w.look(e, time.Now(), false)
+	w.look(e, false)
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-slots.C:
-			w.look(e, now, false)
+		case <-slots.C:
+			w.look(e, false)
 		case <-w.asks:
-			w.look(e, time.Now(), true)
+			w.look(e, true)
 		}
 	}
 }
 
-func (w *world) look(e *Engine, now time.Time, extra bool) {
+func (w *world) look(e *Engine, extra bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	now := moment(w.now)
+	defer func() { w.seen = later(w.seen, now.UTC().Truncate(time.Minute)) }()
 	for _, r := range w.rules {
 		for _, c := range r.Checks {
 			for _, loc := range c.Locations {
@@ -240,6 +244,9 @@ func (w *world) look(e *Engine, now time.Time, extra bool) {
 				res := probe.Result{Check: c.Name, Location: loc, Slot: slot, Round: slot.UnixNano(), Started: now.UTC(), Outcome: probe.Good, Attempts: 1}
 				if extra {
 					res.Extra, res.Round = true, now.UnixNano()
+				}
+				if !extra && slot.Before(w.seen) { // as the scheduler does when the clock was set back
+					res.Extra, res.Repeat, res.Round = true, true, slot.Add(c.Every).UnixNano()
 				}
 				if w.down[loc] {
 					res.Outcome = probe.Bad

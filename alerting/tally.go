@@ -109,6 +109,9 @@ func (t *Tally) Add(r probe.Result, now time.Time) []Verdict {
 	if r.Check != t.rule.Name || !slices.Contains(t.rule.Locations, r.Location) {
 		return nil
 	}
+	if r.Repeat { // an ordinary look in time that is lived through again
+		r.Extra, r.Round = false, r.Slot.UnixNano()
+	}
 	before := t.seen[r.Location].Outcome
 	t.see(r)
 	rd := t.round(r, now)

@@ -45,7 +45,7 @@ func (s *service) wellAt() time.Time {
 // spread tells those who depend on a service that its incident came, went or
 // recovered, and looks again where that says something. mu is held.
 func (e *Engine) spread(s *service, before *Incident) {
-	now := time.Now().UTC()
+	now := e.now().UTC()
 	failed, fails := before != nil && !before.Recovering(), s.open != nil && !s.open.Recovering()
 	if failed == fails || s.rule.Service == "" || e.services[s.rule.Service] != s {
 		return

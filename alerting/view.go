@@ -70,7 +70,7 @@ func (e *Engine) Snapshot() View {
 	e.init()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	now := time.Now().UTC()
+	now := e.now().UTC()
 	v := View{At: now, Dropped: e.dropped.Load(), Unwritten: len(e.queue) + len(e.unsaved), Restored: e.restored}
 	outcomes := map[string]probe.Outcome{}
 	for _, name := range slices.Sorted(maps.Keys(e.checks)) {

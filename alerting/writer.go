@@ -60,19 +60,21 @@ func (e *Engine) writeQueue(ctx context.Context) {
 			return
 		}
 		j := e.queue[0]
-		e.queue = e.queue[1:]
+		e.queue, e.held = e.queue[1:], true
 		e.mu.Unlock()
 		j.since = time.Now()
 		err := e.put(ctx, j)
 		j.done <- err
-		if err == nil {
-			continue
+		if err != nil {
+			e.Log.Error("change not stored, it is kept in memory", "incident", j.change.Incident.ID, "err", err)
 		}
-		e.Log.Error("change not stored, it is kept in memory", "incident", j.change.Incident.ID, "err", err)
 		e.mu.Lock()
-		if len(e.unsaved) < maxUnsaved {
+		e.held = false
+		switch {
+		case err == nil:
+		case len(e.unsaved) < maxUnsaved:
 			e.unsaved = append(e.unsaved, j)
-		} else {
+		default:
 			e.Log.Error("change lost, too many wait for a store", "incident", j.change.Incident.ID)
 		}
 		e.mu.Unlock()
@@ -235,8 +237,9 @@ func (e *Engine) Adopt(open []Incident) {
 func (e *Engine) adopt(ctx context.Context) {
 	e.mu.Lock()
 	todo := e.adopting
-	e.adopting = nil
+	e.adopting, e.held = nil, len(e.adopting) > 0
 	e.mu.Unlock()
+	defer e.letGo()
 	for i, inc := range todo {
 		ctx, cancel := context.WithTimeout(ctx, retryEvery)
 		pages, err := e.Store.Pages(ctx, inc.ID)
@@ -249,7 +252,7 @@ func (e *Engine) adopt(ctx context.Context) {
 			return
 		}
 		e.mu.Lock()
-		e.takeOver(inc, pages, time.Now().UTC())
+		e.takeOver(inc, pages, e.now().UTC())
 		e.mu.Unlock()
 	}
 }
@@ -307,7 +310,7 @@ func (e *Engine) do(ctx context.Context, incident string, change func(s Situatio
 			continue
 		}
 		err = nil
-		if c, ok := change(e.situation(s), time.Now().UTC()); ok {
+		if c, ok := change(e.situation(s), e.now().UTC()); ok {
 			j = e.enact(s, c)
 		}
 		break

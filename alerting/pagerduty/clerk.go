@@ -40,6 +40,8 @@ type Clerk struct {
 	Log   *slog.Logger
 	// Client finds out which incident is meant when a webhook does not say; nil cannot.
 	Client atomic.Pointer[Client]
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
 
 	setup sync.Once
 	wake  chan struct{}
@@ -76,7 +78,7 @@ func (c *Clerk) Run(ctx context.Context) error {
 		} else {
 			failing = false
 		}
-		if now := time.Now(); now.Sub(swept) > sweepEvery && !failing {
+		if now := c.now(); now.Sub(swept) > sweepEvery && !failing {
 			swept = now
 			c.sweep(ctx, now)
 		}
@@ -104,7 +106,7 @@ func (c *Clerk) round(ctx context.Context) error {
 	for _, h := range waiting {
 		err := c.one(ctx, h)
 		if err == nil {
-			err = c.Inbox.Done(ctx, h.ID, time.Now().UTC())
+			err = c.Inbox.Done(ctx, h.ID, c.now().UTC())
 		}
 		errs = append(errs, err)
 	}
@@ -114,7 +116,7 @@ func (c *Clerk) round(ctx context.Context) error {
 // one acts on one event. What is outdated, or has waited for longer than PagerDuty
 // itself would have tried, is let go.
 func (c *Clerk) one(ctx context.Context, h alerting.Heard) error {
-	if h.Outdated || time.Since(h.At) > replayedAfter {
+	if h.Outdated || c.now().Sub(h.At) > replayedAfter {
 		return nil
 	}
 	if h.DedupKey == "" {

@@ -40,6 +40,8 @@ type Mirror struct {
 	Channel string
 	// Seen is told who is rung now; nil is allowed.
 	Seen func(ctx context.Context, incident, channel, dedupKey string, e alerting.Evidence)
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
 
 	mu sync.Mutex
 	// Guarded by mu:
@@ -92,7 +94,7 @@ func (m *Mirror) poll(ctx context.Context) {
 	m.mu.Lock()
 	client, wait := m.client, m.wait
 	m.mu.Unlock()
-	if client == nil || time.Now().Before(wait) {
+	if client == nil || m.now().Before(wait) {
 		return
 	}
 	open, err := m.open(ctx)
@@ -124,10 +126,10 @@ func (m *Mirror) note(ctx context.Context, err error) {
 		return
 	}
 	if m.problem == "" {
-		m.since = time.Now()
+		m.since = m.now()
 		m.Log.WarnContext(ctx, "incidents not read from pagerduty", "err", err)
 	}
-	m.problem, m.wait = err.Error(), time.Now().Add(patience(err))
+	m.problem, m.wait = err.Error(), m.now().Add(patience(err))
 }
 
 // open are our alerts that PagerDuty has taken and that we have not resolved.

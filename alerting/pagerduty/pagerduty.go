@@ -40,6 +40,9 @@ type Keys map[string]probe.Secret
 
 // Notifier sends pages to PagerDuty. Safe for concurrent use.
 type Notifier struct {
+	// Now is the clock that tells how late a page is; nil means time.Now.
+	Now func() time.Time
+
 	keys   Keys
 	only   probe.Secret // of every route; "" goes by keys
 	client *pd.Client
@@ -95,7 +98,7 @@ func (n *Notifier) Send(ctx context.Context, p alerting.Page) alerting.Receipt {
 	}
 	ctx, cancel := context.WithTimeout(ctx, attemptWithin)
 	defer cancel()
-	got := n.attempt(ctx, event(p, key.Reveal(), time.Now()))
+	got := n.attempt(ctx, event(p, key.Reveal(), moment(n.Now)))
 	if got.Class == alerting.Refused && p.Action == alerting.Trigger { // the others are minimal already
 		first := got.Detail
 		got = n.attempt(ctx, minimal(p, key.Reveal()))

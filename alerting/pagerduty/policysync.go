@@ -40,6 +40,8 @@ type Followed struct {
 type PolicySync struct {
 	// Log is required.
 	Log *slog.Logger
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
 
 	setup sync.Once
 	wake  chan struct{}
@@ -127,7 +129,7 @@ func (s *PolicySync) Run(ctx context.Context) error {
 		}
 		s.all(ctx)
 		// Not later than the next hand-off, whose page would wake the former person.
-		timer.Reset(min(syncEvery-rand.N(syncEvery/20), s.untilHandoff(time.Now())))
+		timer.Reset(min(syncEvery-rand.N(syncEvery/20), s.untilHandoff(s.now())))
 	}
 }
 
@@ -170,7 +172,7 @@ func (s *PolicySync) one(ctx context.Context, client *Client, f Followed) {
 	}
 	wait := st.wait
 	s.mu.Unlock()
-	now := time.Now()
+	now := s.now()
 	if now.Before(wait) {
 		return
 	}
@@ -186,7 +188,7 @@ func (s *PolicySync) one(ctx context.Context, client *Client, f Followed) {
 	before := st.problem
 	st.problem, st.notes, st.wait = "", want.Notes, time.Time{}
 	if err == nil {
-		st.good = time.Now()
+		st.good = s.now()
 		if before != "" {
 			s.Log.InfoContext(ctx, "pagerduty's escalation policy follows the file again", "policy", f.ID)
 		}
@@ -283,7 +285,7 @@ func (s *PolicySync) bring(ctx context.Context, client *Client, f Followed, st *
 		if known && written.same(want) {
 			s.Log.WarnContext(ctx, "somebody changed pagerduty's escalation policy; it is put back", "policy", f.ID, "was", is.String(), "wanted", want.String())
 			s.mu.Lock()
-			st.edited = time.Now()
+			st.edited = s.now()
 			s.mu.Unlock()
 		}
 		if err := client.putPolicy(ctx, f.ID, have, want); err != nil {
@@ -295,7 +297,7 @@ func (s *PolicySync) bring(ctx context.Context, client *Client, f Followed, st *
 	s.mu.Lock()
 	st.written, st.known = want, true
 	s.mu.Unlock()
-	if time.Since(asked) < 10*syncEvery { // GET /oncalls has a low limit of its own
+	if s.now().Sub(asked) < 10*syncEvery { // GET /oncalls has a low limit of its own
 		return nil
 	}
 	err = client.confirm(ctx, f.ID, want)
@@ -303,7 +305,7 @@ func (s *PolicySync) bring(ctx context.Context, client *Client, f Followed, st *
 	defer s.mu.Unlock()
 	st.asked = time.Time{}
 	if err == nil {
-		st.asked = time.Now()
+		st.asked = s.now()
 	}
 	return err
 }

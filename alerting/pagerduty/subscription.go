@@ -24,6 +24,8 @@ const (
 type Subscription struct {
 	// Log is required.
 	Log *slog.Logger
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
 
 	setup sync.Once
 	wake  chan struct{}
@@ -90,7 +92,7 @@ func (s *Subscription) look(ctx context.Context) {
 	defer s.mu.Unlock()
 	s.note = note
 	if mended {
-		s.mended = time.Now()
+		s.mended = s.now()
 	}
 }
 

@@ -112,6 +112,8 @@ type Webhook struct {
 	Meanwhile func(ctx context.Context, h alerting.Heard)
 	// Refused is called for each webhook that is not taken; nil is allowed.
 	Refused func(err error)
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
 }
 
 // ServeHTTP answers 202 when the event was taken or is of no concern, 401 when
@@ -144,7 +146,7 @@ func (h *Webhook) pass(ctx context.Context, e Event, header http.Header, raw []b
 	if !e.Type.Known() {
 		return nil
 	}
-	if time.Since(e.At) > replayedAfter {
+	if moment(h.Now).Sub(e.At) > replayedAfter {
 		return ErrRecording
 	}
 	heard := e.heard(header.Get("X-Webhook-Id"), raw)
