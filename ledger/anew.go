@@ -68,7 +68,7 @@ func (k *Keeper) plan(ctx context.Context, check string, marks []Mark, from, to 
 	if k.book == nil || k.epoch == 0 {
 		return nil, nil
 	}
-	now := time.Now().UTC()
+	now := k.now()
 	today := later(k.clock, now).Truncate(day)
 	if !k.book.Has(check) {
 		if err := k.openSome(ctx, []string{check}, today); err != nil {
@@ -128,7 +128,7 @@ func (k *Keeper) refold(ctx context.Context, r Refold) error {
 		r.Until = until
 	}
 	var whole Day
-	err := k.Store.Refold(ctx, k.lease(time.Now().UTC(), running), r, func(rec Record) Day {
+	err := k.Store.Refold(ctx, k.lease(k.now(), running), r, func(rec Record) Day {
 		whole = FoldDay(rec, r.Day, r.Until)
 		return whole
 	})

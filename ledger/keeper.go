@@ -53,7 +53,11 @@ type Keeper struct {
 	// Every is how often Run looks after the ledger; 0 means each second. A simulation
 	// looks seldom.
 	Every time.Duration
-	Log   *slog.Logger
+	// Now is the clock by which results are folded; nil means time.Now.
+	Now func() time.Time
+	// Breaks are all times that this clock was moved, oldest first; nil means that it never is.
+	Breaks func() []Break
+	Log    *slog.Logger
 
 	mu        sync.Mutex // guards all below; held while a transaction runs
 	since     time.Time
@@ -63,7 +67,9 @@ type Keeper struct {
 	queue     []string // checks to be opened
 	clock     time.Time
 	committed time.Time
-	ended     bool // Run has said its last word
+	ended     bool    // Run has said its last word
+	heard     int     // of Breaks
+	untold    []Lease // last words of the times before breaks, not yet stored
 
 	stateMu sync.Mutex // guards state: who asks must not wait for a transaction
 	state   State
@@ -103,7 +109,7 @@ func (k *Keeper) tell(change func(*State)) {
 func (k *Keeper) Insert(ctx context.Context, rs []probe.Result) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	now := time.Now().UTC()
+	now := k.now()
 	return k.commit(ctx, k.notTooLate(rs, now), now, running)
 }
 
@@ -123,6 +129,50 @@ func (k *Keeper) notTooLate(rs []probe.Result, now time.Time) []probe.Result {
 	k.tell(func(s *State) { s.Late += int64(n) })
 	k.Log.Error("results refused: they came too late", "check", rs[i].Check, "location", rs[i].Location, "slot", rs[i].Slot, "refused", n)
 	return kept
+}
+
+// Break is a moment at which the clock was moved.
+type Break struct {
+	From, To time.Time // what it showed before and after
+	Why      string    // what the time that it jumped over is called
+}
+
+// now reads the clock. A break ends what the word of this process covers, and begins it
+// anew: otherwise it would say that somebody looked in the time between. mu is held.
+func (k *Keeper) now() time.Time {
+	now := time.Now
+	if k.Now != nil {
+		now = k.Now
+	}
+	at := now().UTC() // read before the breaks: a break that comes between is seen next time
+	if k.Breaks == nil {
+		return at
+	}
+	breaks := k.Breaks()
+	if len(breaks) == k.heard {
+		return at
+	}
+	for _, b := range breaks[k.heard:] {
+		if !k.since.IsZero() {
+			k.untold = append(k.untold, Lease{Agent: k.Agent, Since: k.since, Now: b.From, Locations: k.locations, Why: b.Why})
+			k.since = b.To
+		}
+	}
+	k.heard, k.committed = len(breaks), time.Time{}
+	return now().UTC()
+}
+
+// tellBreaks stores the last words of the times before breaks.
+func (k *Keeper) tellBreaks(ctx context.Context) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for len(k.untold) > 0 {
+		if err := k.Store.Commit(ctx, k.untold[0], nil, nil); err != nil {
+			return err
+		}
+		k.untold = k.untold[1:]
+	}
+	return nil
 }
 
 // lease is the word of this process at now.
@@ -238,7 +288,7 @@ func (k *Keeper) end(ctx context.Context) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.ended = true
-	if err := k.commit(ctx, nil, time.Now().UTC(), lastWord); err != nil {
+	if err := k.commit(ctx, nil, k.now(), lastWord); err != nil {
 		k.Log.Warn("the ledger could not be closed; it is opened from the results", "err", err)
 	}
 	return nil
@@ -255,6 +305,9 @@ func (k *Keeper) Tick(ctx context.Context) error {
 	if err := k.idle(ctx); err != nil {
 		return fmt.Errorf("fold: %w", err)
 	}
+	if err := k.tellBreaks(ctx); err != nil {
+		return fmt.Errorf("tell that the clock was set: %w", err)
+	}
 	if err := k.anew(ctx, start.Add(workShare)); err != nil {
 		return fmt.Errorf("fold anew: %w", err)
 	}
@@ -266,7 +319,7 @@ func (k *Keeper) idle(ctx context.Context) error {
 	waiting := k.waits()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	now := time.Now().UTC()
+	now := k.now()
 	if waiting || k.epoch == 0 || now.Sub(k.committed) < quiet {
 		return nil
 	}
@@ -281,7 +334,7 @@ func (k *Keeper) waits() bool { return k.Waiting != nil && k.Waiting() > 0 }
 func (k *Keeper) open(ctx context.Context) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	now := time.Now().UTC()
+	now := k.now()
 	if k.since.IsZero() {
 		k.since = now
 	}
@@ -339,7 +392,7 @@ func (k *Keeper) openSome(ctx context.Context, checks []string, today time.Time)
 	if len(old) == 0 {
 		return nil
 	}
-	err = k.Store.Commit(ctx, k.lease(time.Now().UTC(), running), nil, func([]Row, map[int16]string) Changes { return Changes{Marks: old} })
+	err = k.Store.Commit(ctx, k.lease(k.now(), running), nil, func([]Row, map[int16]string) Changes { return Changes{Marks: old} })
 	if err != nil {
 		k.lost(err)
 	}

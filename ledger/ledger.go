@@ -84,7 +84,7 @@ type Lease struct {
 	Since     time.Time
 	Now       time.Time // UTC
 	Locations []string  // from which it probes
-	Why       string    // "running", or "shutdown" in its last word
+	Why       string    // "running", "shutdown" in its last word, or what ended the time since Since
 	Epoch     int64     // of the right to fold; 0: it has none
 }
 

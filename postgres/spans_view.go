@@ -80,7 +80,7 @@ GROUP BY m.check_id, date_trunc('day', m.from_at, 'UTC'), date_trunc('day', m.to
 ORDER BY m.check_id, 2`
 
 const sqlLives = `
-SELECT l.name, a.starts, a.ends, a.why = 'shutdown'
+SELECT l.name, a.starts, a.ends, a.why = 'shutdown', CASE WHEN a.why IN ('running', 'shutdown') THEN '' ELSE a.why END
 FROM agent_span a JOIN location l ON l.id = a.loc
 WHERE a.starts < @to
 AND a.ends > @from

@@ -11,6 +11,7 @@ type Life struct {
 	Location string
 	From, To time.Time // To is its last word
 	Stopped  bool      // it was told to stop; otherwise it was lost
+	Why      string    // why it ended otherwise: its clock was set; "" when not
 }
 
 // aroundDeath is how much time before a prober's last word and after its first one is
@@ -44,6 +45,7 @@ func Explain(spans []Span, lives []Life, locations []string) []Span {
 type death struct {
 	Interval
 	stopped bool
+	why     string
 }
 
 // deaths are the times between the lives of probers in which none of them ran. Of the time
@@ -62,13 +64,13 @@ func deaths(lives []Life, locations []string) []death {
 			last := &out[len(out)-1]
 			if !l.From.After(last.From) { // lives overlap
 				if l.To.After(last.From) {
-					last.From, last.stopped = l.To, l.Stopped
+					last.From, last.stopped, last.why = l.To, l.Stopped, l.Why
 				}
 				continue
 			}
 			last.To = l.From
 		}
-		out = append(out, death{Interval{From: l.To}, l.Stopped})
+		out = append(out, death{Interval{From: l.To}, l.Stopped, l.Why})
 	}
 	for i := range out {
 		out[i].From = out[i].From.Add(-aroundDeath)
@@ -99,9 +101,13 @@ func explain(s Span, dead []death) []Span {
 		if !d.To.IsZero() && d.To.Before(s.To) {
 			during.To = d.To
 		}
-		during.Cause += ": the prober was lost"
-		if d.stopped {
-			during.Cause = s.Cause + ": the prober was stopped"
+		switch {
+		case d.why != "":
+			during.Cause += ": " + d.why
+		case d.stopped:
+			during.Cause += ": the prober was stopped"
+		default:
+			during.Cause += ": the prober was lost"
 		}
 		out = append(out, during)
 		if s.From = during.To; !s.From.Before(s.To) {

@@ -13,6 +13,7 @@ func TestExplainTimeWithoutResults(t *testing.T) {
 	span := func(from, to int, cause string) Span { return Span{From: at(from), To: at(to), Cause: cause} }
 	west := []Life{{Location: "west", From: at(0), To: at(60), Stopped: true}, {Location: "west", From: at(120), To: at(200)}}
 	east := []Life{{Location: "east", From: at(0), To: at(90)}}
+	set := []Life{{Location: "west", From: at(0), To: at(60), Why: "the clock was set"}, {Location: "west", From: at(120), To: at(200)}}
 	for _, c := range []struct {
 		name  string
 		lives []Life
@@ -29,6 +30,7 @@ func TestExplainTimeWithoutResults(t *testing.T) {
 		}},
 		{"one of two lived", append(west[:1:1], east...), span(70, 80, CauseNoResult), []Span{span(70, 80, CauseNoResult)}},
 		{"the one that is missing", append(west[:1:1], east...), span(70, 80, CauseNoResult+" from west"), []Span{span(70, 80, CauseNoResult+" from west: the prober was stopped")}},
+		{"its clock was set", set, span(60, 120, CauseNoResult), []Span{span(60, 120, CauseNoResult+": the clock was set")}},
 		{"another cause", west, span(70, 80, "blind"), []Span{span(70, 80, "blind")}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -42,7 +42,7 @@ type Sender interface {
 
 // Writer writes the report of each ended week, once for a week, zone and revision
 // however many writers run, and hands it to the senders. Set all fields but
-// Senders and Every; Run one at a time.
+// Senders, Every and Now; Run one at a time.
 type Writer struct {
 	Store    Store
 	Settings func() Settings // the present ones; called at each wake
@@ -51,6 +51,7 @@ type Writer struct {
 	// means each 25 s. A simulation looks seldom.
 	Every time.Duration
 	Log   *slog.Logger
+	Now   func() time.Time // the clock; nil means time.Now
 
 	// Run's goroutine owns these:
 	settled map[string]time.Time // weeks with nothing to do, until when
@@ -68,7 +69,7 @@ func (w *Writer) Run(ctx context.Context) error {
 	w.looked, w.lookedAll = time.Time{}, time.Time{}
 	retry := retryFirst
 	for {
-		now := time.Now().UTC()
+		now := w.now()
 		wait := cmp.Or(w.Every, wakeEvery)
 		if err := w.catchUp(ctx, now); err != nil && ctx.Err() == nil {
 			w.Log.Error("report not written, will try again", "err", err)
@@ -91,6 +92,13 @@ func (w *Writer) Run(ctx context.Context) error {
 		case <-timer.C:
 		}
 	}
+}
+
+func (w *Writer) now() time.Time {
+	if w.Now == nil {
+		return time.Now().UTC()
+	}
+	return w.Now().UTC()
 }
 
 // due returns when the report of a week is written: the first send time at or after

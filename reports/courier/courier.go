@@ -101,6 +101,7 @@ type Courier struct {
 	Book       Book
 	Recipients func() []Recipient // the present ones; called at each wake
 	Log        *slog.Logger
+	Now        func() time.Time // the clock; nil means time.Now
 
 	mu       sync.Mutex
 	problems []string // guarded by mu
@@ -117,11 +118,18 @@ func (c *Courier) Run(ctx context.Context) error {
 			return nil
 		case <-timer.C:
 		}
-		if err := c.round(ctx, time.Now().UTC()); err != nil && ctx.Err() == nil {
+		if err := c.round(ctx, c.now()); err != nil && ctx.Err() == nil {
 			c.Log.Warn("reports not sent, will try again", "err", err)
 		}
 		wait = wakeEvery/2 + rand.N(wakeEvery/2)
 	}
+}
+
+func (c *Courier) now() time.Time {
+	if c.Now == nil {
+		return time.Now().UTC()
+	}
+	return c.Now().UTC()
 }
 
 // Problems says what could not be sent and what to do, for the lines of health.
@@ -228,7 +236,7 @@ func ended(s reports.Saved) time.Time {
 
 // try makes one attempt of one key, unless somebody else has it.
 func (c *Courier) try(ctx context.Context, k Key, to Recipient) error {
-	now := time.Now().UTC()
+	now := c.now()
 	e, ok, err := c.Book.Claim(ctx, k, now, now.Add(claimFor), false)
 	if err != nil {
 		return fmt.Errorf("claim %s for %s: %w", k.Week, k.Recipient, err)
@@ -255,7 +263,7 @@ func sendOnce(ctx context.Context, to Recipient, r reports.Report) error {
 // settle writes how an attempt ended. It outlives a stop, so that what was sent is
 // known to be sent.
 func (c *Courier) settle(ctx context.Context, e Entry, sendErr error) error {
-	now := time.Now().UTC()
+	now := c.now()
 	switch {
 	case sendErr == nil:
 		e.State, e.At, e.Error = Sent, now, ""
@@ -316,7 +324,7 @@ func (c *Courier) SendNow(ctx context.Context, r reports.Report, to []Recipient)
 	var out []Outcome
 	for _, rec := range to {
 		o := Outcome{Recipient: rec.Name()}
-		now := time.Now().UTC()
+		now := c.now()
 		e, ok, err := c.Book.Claim(ctx, Key{Week: r.Week, Zone: r.Zone, Revision: r.Revision, Recipient: rec.Name()}, now, now.Add(claimFor), true)
 		switch {
 		case err != nil:
