@@ -45,6 +45,9 @@ type Gauges struct {
 // Metrics is the Prometheus side: a registry of its own. Made by [NewMetrics];
 // safe for concurrent use.
 type Metrics struct {
+	// Now is the clock of the instants in pages; nil means time.Now. Set it before use.
+	Now func() time.Time
+
 	reg *prometheus.Registry
 
 	results       *prometheus.CounterVec
@@ -114,6 +117,13 @@ func NewMetrics(version string, g Gauges) *Metrics {
 	return m
 }
 
+func (m *Metrics) now() time.Time {
+	if m.Now == nil {
+		return time.Now()
+	}
+	return m.Now()
+}
+
 func counters(name, help string, labels ...string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: metricNamespace, Name: name, Help: help}, labels)
 }
@@ -131,8 +141,8 @@ func (m *Metrics) registerGauges(g Gauges) {
 	m.gauge("config_last_reload_success_timestamp_seconds", "When the configuration in use was loaded.", nil, g.ReloadTime)
 	m.gauge("scheduler_lag_seconds", "How late looks start.", nil, g.SchedulerLag)
 	m.counter("missed_slots_total", "Slots that could not be looked at.", nil, g.MissedSlots)
-	m.counter("clock_steps_total", "Steps of the wall clock.", nil, g.ClockSteps)
-	m.gauge("clock_offset_seconds", "Wall clock against the database's.", nil, g.ClockOffset)
+	m.counter("clock_steps_total", "How often the clock of this host was set.", nil, g.ClockSteps)
+	m.gauge("clock_offset_seconds", "The database's clock against the one that Keepwatch goes by.", nil, g.ClockOffset)
 	m.gauge("ledger_folding", "1 when this process folds the ledger.", nil, g.Folding)
 	m.gauge("ledger_unfolded", "Stretches of time that wait to be folded.", nil, g.Unfolded)
 	m.counter("ledger_late_results_total", "Results that came too late to be kept.", nil, g.TooLate)

@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"context"
-	"time"
 
 	"keepwatch/alerting"
 )
@@ -23,7 +22,7 @@ func (n metricNotifier) Send(ctx context.Context, p alerting.Page) alerting.Rece
 	r := n.next.Send(ctx, p)
 	n.m.notifications.WithLabelValues(n.channel, string(r.Class)).Inc()
 	if r.Class == alerting.Taken && !p.Created.IsZero() {
-		n.m.delay.Observe(max(time.Since(p.Created).Seconds(), 0))
+		n.m.delay.Observe(max(n.m.now().Sub(p.Created).Seconds(), 0))
 	}
 	return r
 }

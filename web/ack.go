@@ -50,7 +50,7 @@ func (s Signer) sign(incident, person, exp string) string {
 // previews open every link, and a page stopped by a robot is a lost page.
 func (s *Server) ackPage(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("incident")
-	if err := s.Signer.Check(id, r.URL.Query(), time.Now()); err != nil {
+	if err := s.Signer.Check(id, r.URL.Query(), s.now()); err != nil {
 		s.fail(w, r, err)
 		return
 	}
@@ -60,7 +60,7 @@ func (s *Server) ackPage(w http.ResponseWriter, r *http.Request) {
 // ackSigned acknowledges with a signed link.
 func (s *Server) ackSigned(w http.ResponseWriter, r *http.Request) {
 	id, q := r.PathValue("incident"), r.URL.Query()
-	if err := s.Signer.Check(id, q, time.Now()); err != nil {
+	if err := s.Signer.Check(id, q, s.now()); err != nil {
 		s.fail(w, r, err)
 		return
 	}
@@ -72,7 +72,7 @@ func (s *Server) ackSigned(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) ack(w http.ResponseWriter, r *http.Request, id, by string) {
-	if err := s.Actor.Ack(r.Context(), id, by, time.Now().UTC()); err != nil {
+	if err := s.Actor.Ack(r.Context(), id, by, s.now().UTC()); err != nil {
 		s.fail(w, r, err)
 		return
 	}

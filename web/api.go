@@ -133,7 +133,7 @@ func (s *Server) actAPI(w http.ResponseWriter, r *http.Request, who caller) {
 		s.fail(w, r, err)
 		return
 	}
-	a := Act{Verb: Verb(r.PathValue("verb")), Incident: r.PathValue("id"), Text: strings.TrimSpace(body.Text), At: time.Now().UTC()}
+	a := Act{Verb: Verb(r.PathValue("verb")), Incident: r.PathValue("id"), Text: strings.TrimSpace(body.Text), At: s.now().UTC()}
 	a.By, a.Via = who.named(body.By)
 	if body.For != "" {
 		d, err := time.ParseDuration(body.For)

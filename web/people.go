@@ -154,7 +154,7 @@ func (s *Server) actConsole(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	a := Act{
 		Verb: Verb(r.PathValue("verb")), Incident: id, By: strings.TrimSpace(r.PostFormValue("by")), Via: "console",
-		Text: strings.TrimSpace(r.PostFormValue("text")), At: time.Now().UTC(),
+		Text: strings.TrimSpace(r.PostFormValue("text")), At: s.now().UTC(),
 	}
 	if who.name != "" {
 		a.Via = "token " + who.name
@@ -197,7 +197,7 @@ const actWithin = 12 * time.Second
 func (s *Server) incidentList(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), answerIn)
 	defer cancel()
-	v := listView{Now: time.Now().UTC()}
+	v := listView{Now: s.now().UTC()}
 	list, err := s.Desk.Incidents(ctx)
 	if err != nil {
 		v.Trouble = ErrUnavailable.Error()

@@ -40,6 +40,8 @@ type Server struct {
 	Metrics   http.Handler // GET /metrics; optional
 	Probe     http.Handler // GET /probe, in blackbox_exporter's words; optional
 	PagerDuty http.Handler // POST /v1/webhooks/pagerduty; optional: 404 without it
+	// Now is the clock of what people do; nil means time.Now.
+	Now func() time.Time
 	// Around wraps the page handlers, for application monitoring; optional.
 	Around func(http.Handler) http.Handler
 	// Drain is how long a stopping console answers with "Connection: close" before
@@ -48,6 +50,13 @@ type Server struct {
 
 	draining  atomic.Bool
 	templates *template.Template
+}
+
+func (s *Server) now() time.Time {
+	if s.Now == nil {
+		return time.Now()
+	}
+	return s.Now()
 }
 
 // Listen opens the console's address, so that a taken port is found before anything else starts.

@@ -180,7 +180,7 @@ func (s *Server) incidentPage(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.render(w, r, "incident.html", incidentView{IncidentStatus: in, Now: time.Now()})
+	s.render(w, r, "incident.html", incidentView{IncidentStatus: in, Now: s.now()})
 }
 
 type incidentView struct {
@@ -193,7 +193,7 @@ type incidentView struct {
 func (s *Server) beat(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), answerIn)
 	defer cancel()
-	if err := s.Actor.Beat(ctx, r.PathValue("check"), time.Now().UTC()); err != nil {
+	if err := s.Actor.Beat(ctx, r.PathValue("check"), s.now().UTC()); err != nil {
 		s.fail(w, r, err)
 		return
 	}
