@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -182,7 +183,7 @@ func TestMigrationsDoNotAskTheClock(t *testing.T) {
 
 func TestClockOffset(t *testing.T) {
 	t.Parallel()
-	got, err := pgtest.New(t).ClockOffset(t.Context())
+	got, err := pgtest.New(t).ClockOffset(t.Context(), time.Now)
 	if err != nil || got.Abs().Seconds() > 1 { // the same machine's clock, but a busy one
 		t.Errorf("got %v, %v; want almost nothing", got, err)
 	}

@@ -20,6 +20,7 @@ type auditor struct {
 	// deadman returns how to tell the outside and how often; nil while there is nobody to tell.
 	deadman func() (ping func(context.Context) error, every time.Duration)
 	log     *slog.Logger
+	now     func() time.Time // nil means time.Now
 
 	mu     sync.Mutex
 	failed error     // guarded by mu: of the last ping
@@ -39,17 +40,17 @@ func (a *auditor) Run(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		now := time.Now()
+		now := moment(a.now)
 		found := a.problems(now)
 		if !slices.Equal(found, known) {
 			known = found
 			a.say(ctx, found)
 		}
 		ping, every := a.deadman()
-		if ping == nil || len(found) > 0 || !a.leads() || now.Sub(pinged) < every-auditEvery/2 {
+		if ping == nil || len(found) > 0 || !a.leads() || !pinged.IsZero() && time.Since(pinged) < every-auditEvery/2 {
 			continue
 		}
-		pinged = now
+		pinged = time.Now()
 		a.note(ctx, ping(ctx), now)
 	}
 }

@@ -38,6 +38,7 @@ type burns struct {
 	file   func() *config.File
 	every  time.Duration // 0: burnEvery
 	log    *slog.Logger
+	now    func() time.Time // nil means time.Now
 
 	// Run's goroutine owns:
 	lines      map[string]reports.Timeline // up to settled
@@ -68,7 +69,7 @@ func (b *burns) Run(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		err := b.turn(ctx, time.Now().UTC())
+		err := b.turn(ctx, moment(b.now).UTC())
 		switch {
 		case err != nil && ctx.Err() == nil && !b.failing:
 			b.log.WarnContext(ctx, "error budgets cannot be watched; failing checks page all the same", "err", err)

@@ -15,7 +15,9 @@ const pagerDutyChannel = "pagerduty"
 func (d *daemon) notifiers(f *config.File) map[string]alerting.Notifier {
 	out := map[string]alerting.Notifier{}
 	if keys := f.Routes().Keys; len(keys) > 0 {
-		out[pagerDutyChannel] = pagerduty.New(*f.PagerDuty, keys)
+		pager := pagerduty.New(*f.PagerDuty, keys)
+		pager.Now = d.now
+		out[pagerDutyChannel] = pager
 	}
 	for _, ch := range f.Fallback.Channels {
 		out[ch.Name] = ch.Notifier(func(person string) string { return f.People[person].Email })

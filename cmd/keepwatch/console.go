@@ -18,7 +18,7 @@ import (
 func (d *daemon) makeConsole() *web.Server {
 	return &web.Server{
 		Config: *d.file.Console, Source: d, Actor: d, Desk: desk{d}, Tokens: d.tokens, Signer: d.signer,
-		Reports: d, Formats: config.Formats(), Log: d.log,
+		Reports: d, Formats: config.Formats(), Log: d.log, Now: d.now,
 	}
 }
 

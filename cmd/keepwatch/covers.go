@@ -21,6 +21,7 @@ type covers struct {
 	list    func(ctx context.Context, since time.Time) ([]oncall.Cover, error)
 	changed func() // called after each change
 	log     *slog.Logger
+	now     func() time.Time               // nil means time.Now
 	known   atomic.Pointer[[]oncall.Cover] // nil until they were read once
 }
 
@@ -74,7 +75,7 @@ func (c *covers) Run(ctx context.Context) error {
 func (c *covers) read(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, coversEvery)
 	defer cancel()
-	now, err := c.list(ctx, time.Now().Add(-coversSince).UTC())
+	now, err := c.list(ctx, moment(c.now).Add(-coversSince).UTC())
 	if err != nil {
 		return // the database says itself that it is away; what is known holds
 	}

@@ -22,6 +22,7 @@ import (
 	"keepwatch/reports/courier"
 	"keepwatch/site"
 	"keepwatch/spool"
+	"keepwatch/steady"
 	"keepwatch/telemetry"
 	"keepwatch/web"
 )
@@ -45,7 +46,9 @@ type daemon struct {
 	present  atomic.Pointer[config.File] // the configuration in force
 	reloaded atomic.Pointer[reloadState]
 	hup      <-chan os.Signal
-	started  time.Time
+	started  time.Time    // with a monotonic reading
+	clock    steady.Clock // what everything here goes by
+	host     *hostClock
 
 	signer    web.Signer
 	console   *web.Server
@@ -89,14 +92,15 @@ type reloadState struct {
 	err  error     // nil: it was good
 }
 
-func (d *daemon) now() time.Time { return time.Now() }
+func (d *daemon) now() time.Time { return d.clock.Now() }
 
 // newDaemon takes everything that can be refused (directory, addresses,
 // credentials) before anything runs, and releases it again on an error.
 func newDaemon(ctx context.Context, o daemonOptions) (d *daemon, err error) {
 	d = &daemon{daemonOptions: o, started: time.Now()}
 	d.present.Store(o.file)
-	d.reloaded.Store(&reloadState{at: d.started, good: d.started})
+	d.makeClock()
+	d.reloaded.Store(&reloadState{at: d.now(), good: d.now()})
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close())
@@ -121,6 +125,7 @@ func newDaemon(ctx context.Context, o daemonOptions) (d *daemon, err error) {
 	if d.database, err = openDatabase(ctx, o.file, o.roles.watch, o.log); err != nil {
 		return d, err
 	}
+	d.database.now = d.now
 	if err := d.makeNewRelic(); err != nil {
 		return d, err
 	}
@@ -175,28 +180,31 @@ func (d *daemon) makeWatch(ctx context.Context) (err error) {
 		return err
 	}
 	d.keeper = d.makeKeeper()
-	d.recorder = &probe.Recorder{Store: d.newrelic.Results(d.keeper), Journal: d.journal, Log: d.log}
+	d.recorder = &probe.Recorder{Store: d.newrelic.Results(d.keeper), Journal: d.journal, Log: d.log, Now: d.now}
 	d.metrics = telemetry.NewMetrics(version, d.gauges())
+	d.metrics.Now = d.now
 	d.metrics.NewRelic(d.newrelic)
-	d.failover = &alerting.Failover{Primary: postgres.Incidents{DB: db}, Log: d.log}
+	d.failover = &alerting.Failover{Primary: postgres.Incidents{DB: db}, Log: d.log, Now: d.now}
 	if d.outbox != nil {
 		d.failover.Spool = d.outbox
 	}
 	d.backlog = &backlog{store: d.failover}
 	d.covers = newCovers(db, d.rosterChanged, d.log)
+	d.covers.now = d.now
 	d.makeEngine(f)
 	d.makePagerDuty()
 	d.makePeople()
 	d.silences = newSilences(db, d.engine, d.present.Load, d.log)
+	d.silences.now = d.now
 	d.recent = &web.Recent{Next: fanout{d.engine, d.recorder}}
-	d.runner = &probe.Runner{Sink: d.metrics.Sink(d.recent), Log: d.log}
+	d.runner = &probe.Runner{Sink: d.metrics.Sink(d.recent), Log: d.log, Now: d.now, StepCause: d.stepCause}
 	d.engine.Again = d.runner.LookAgain
 	store := postgres.Reports{DB: db}
 	d.visitors = &visitors{store: postgres.Traffic{DB: db}, file: d.present.Load, log: d.log}
-	d.burns = &burns{store: store, first: postgres.Burns{DB: db}.First, engine: d.engine, file: d.present.Load, log: d.log}
-	d.auditor = &auditor{leads: d.leader.Leads, problems: d.audited, deadman: d.deadman, log: d.log}
+	d.burns = &burns{store: store, first: postgres.Burns{DB: db}.First, engine: d.engine, file: d.present.Load, log: d.log, now: d.now}
+	d.auditor = &auditor{leads: d.leader.Leads, problems: d.audited, deadman: d.deadman, log: d.log, now: d.now}
 	d.figures = &figures{store: store, settings: d.reportSettings, tell: d.metrics.SLO, log: d.log}
-	d.writer = &reports.Writer{Store: store, Settings: d.reportSettings, Senders: d.senders(), Log: d.log}
+	d.writer = &reports.Writer{Store: store, Settings: d.reportSettings, Senders: d.senders(), Log: d.log, Now: d.now}
 	d.courier = d.makeCourier()
 	if d.console != nil {
 		d.console.Metrics, d.console.Probe = d.metrics.Handler(), d.metrics.Probe()
@@ -208,10 +216,10 @@ func (d *daemon) makeWatch(ctx context.Context) (err error) {
 
 func (d *daemon) makeEngine(f *config.File) {
 	names, mails := fallbackNames(f)
-	d.engine = &alerting.Engine{Store: d.failover, Ended: postgres.Incidents{DB: d.database.db}.Ended, Log: d.log}
+	d.engine = &alerting.Engine{Store: d.failover, Ended: postgres.Incidents{DB: d.database.db}.Ended, Log: d.log, Now: d.now}
 	d.deliverer = &alerting.Deliverer{
 		Store: d.failover, Notifiers: d.notifiers(f), Fallback: names, NoEcho: mails,
-		Settled: d.engine.Settled, Log: d.log,
+		Settled: d.engine.Settled, Log: d.log, Now: d.now,
 	}
 	d.engine.Wake = d.deliverer.Wake
 	d.failover.OnReturn = d.engine.Adopt
@@ -244,7 +252,7 @@ func (d *daemon) tryLead(ctx context.Context) (alerting.Lease, bool, error) {
 	took := func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 		defer cancel()
-		if err := db.NoteLead(ctx, leadName, me, time.Now().UTC()); err != nil {
+		if err := db.NoteLead(ctx, leadName, me, d.now().UTC()); err != nil {
 			d.log.WarnContext(ctx, "not noted that this daemon leads", "err", err)
 		}
 	}
@@ -277,7 +285,7 @@ func (d *daemon) run(ctx context.Context) error {
 	if d.database.server != nil {
 		server = append(server, part{"postgres", d.database.server.Run})
 	}
-	keepers = append(keepers, part{"database", d.database.Run}, part{"new relic", d.newrelic.Run})
+	keepers = append(keepers, part{"clock", d.host.Run}, part{"database", d.database.Run}, part{"new relic", d.newrelic.Run})
 	if d.roles.watch {
 		keepers = append(keepers,
 			part{"failover", d.failover.Run}, part{"recorder", d.recorder.Run}, part{"ledger", d.keeper.Run}, part{"leader", d.leader.Run})

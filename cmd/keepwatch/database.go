@@ -111,11 +111,11 @@ func (d *database) Run(ctx context.Context) error {
 		if err := d.check(ctx); err != nil || ctx.Err() != nil {
 			continue
 		}
-		if d.now().Sub(compared) >= time.Minute {
+		if compared.IsZero() || time.Since(compared) >= time.Minute {
 			d.compareClocks(ctx)
-			compared = d.now()
+			compared = time.Now()
 		}
-		if d.now().Sub(maintained) < time.Hour {
+		if !maintained.IsZero() && time.Since(maintained) < time.Hour {
 			continue
 		}
 		created, dropped, err := d.results.MaintainPartitions(ctx, d.now().UTC(), int(d.keepRaw()/(24*time.Hour)))
@@ -126,7 +126,7 @@ func (d *database) Run(ctx context.Context) error {
 		if created+dropped > 0 {
 			d.log.InfoContext(ctx, "partitions maintained", "created", created, "dropped", dropped)
 		}
-		maintained = d.now()
+		maintained = time.Now()
 	}
 }
 
@@ -204,13 +204,14 @@ func (d *database) state() (ready bool, problem string) {
 	return d.ready, d.problem
 }
 
-// compareClocks looks at the server's clock: stored instants are compared with
-// ours after a restart, so a difference makes timers early or late.
+// compareClocks compares the server's clock with the one that this process goes by:
+// stored instants are compared with that after a restart, so a difference makes timers
+// early or late.
 func (d *database) compareClocks(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	start := time.Now()
-	offset, err := d.db.ClockOffset(ctx)
+	offset, err := d.db.ClockOffset(ctx, d.now)
 	if err != nil {
 		return // the next look at the database says what is wrong
 	}

@@ -30,6 +30,7 @@ type exclusionKeeper struct {
 	set      func(source string, silences []alerting.Silence)
 	every    time.Duration // 0: exclusionsEvery
 	log      *slog.Logger
+	now      func() time.Time // nil means time.Now
 
 	// Run's goroutine owns these:
 	applied *config.File // declared for good at appliedAt
@@ -40,7 +41,7 @@ type exclusionKeeper struct {
 // runExclusions keeps what does not count until ctx ends.
 func (d *daemon) runExclusions(ctx context.Context) error {
 	store := postgres.Exclusions{DB: d.database.db}
-	k := &exclusionKeeper{apply: store.ApplyFile, touching: store.Touching, file: d.present.Load, set: d.engine.SetSilences, log: d.log}
+	k := &exclusionKeeper{apply: store.ApplyFile, touching: store.Touching, file: d.present.Load, set: d.engine.SetSilences, log: d.log, now: d.now}
 	return k.Run(ctx)
 }
 
@@ -49,7 +50,7 @@ func (k *exclusionKeeper) Run(ctx context.Context) error {
 	tick := time.NewTicker(cmp.Or(k.every, exclusionsEvery))
 	defer tick.Stop()
 	for {
-		err := k.follow(ctx, time.Now().UTC())
+		err := k.follow(ctx, moment(k.now).UTC())
 		if err != nil && ctx.Err() == nil && !k.failing {
 			k.log.WarnContext(ctx, "maintenance not followed, will try again", "err", err)
 		}

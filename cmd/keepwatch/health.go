@@ -14,6 +14,7 @@ import (
 
 	"keepwatch/alerting"
 	"keepwatch/config"
+	"keepwatch/steady"
 	"keepwatch/telemetry"
 	"keepwatch/web"
 )
@@ -21,7 +22,10 @@ import (
 // Health implements web.Source: one line a concern, each with what to do.
 func (d *daemon) Health(context.Context) []web.Line {
 	now := d.now()
-	lines := []web.Line{d.databaseLine(), d.recordingLine(now), d.ledgerLine(), d.probingLine(now), d.pagingLine(now)}
+	lines := []web.Line{d.databaseLine(), d.recordingLine(now), d.ledgerLine(), d.probingLine(), d.pagingLine(now)}
+	if l, ok := d.host.line(); ok {
+		lines = append(lines, l)
+	}
 	if l, ok := d.pagerDutyLine(now); ok {
 		lines = append(lines, l)
 	}
@@ -59,7 +63,7 @@ func (d *daemon) databaseLine() web.Line {
 		if _, offset := d.database.clock(); offset.Abs() > time.Second {
 			return web.Line{
 				Name: "database", Level: web.Amber,
-				Text: fmt.Sprintf("its clock is %v ahead of this machine's: set both by NTP, or escalations after a restart come early or late", offset.Round(time.Millisecond)),
+				Text: fmt.Sprintf("its clock differs by %s from the time that Keepwatch goes by: set both machines by NTP, or escalations after a restart come early or late", steady.Signed(offset)),
 			}
 		}
 		return web.Line{Name: "database", Level: web.OK, Text: "answers"}
@@ -84,13 +88,13 @@ func (d *daemon) recordingLine(now time.Time) web.Line {
 	return l
 }
 
-func (d *daemon) probingLine(now time.Time) web.Line {
+func (d *daemon) probingLine() web.Line {
 	st := d.runner.Stats()
-	l := web.Line{Name: "probing", Level: web.OK, Text: fmt.Sprintf("%d checks, %d slots missed since start, %d clock steps", len(d.present.Load().Checks), st.Missed+st.Late, st.Steps)}
+	l := web.Line{Name: "probing", Level: web.OK, Text: fmt.Sprintf("%d checks, %d slots missed since start", len(d.present.Load().Checks), st.Missed+st.Late)}
 	if blind := d.engine.Snapshot().Blind; len(blind) > 0 {
 		l.Level, l.Text = web.Red, "monitoring is blind since "+blind[0].Started.UTC().Format(time.RFC3339)+": "+blind[0].Summary
 	}
-	if now.Sub(d.started) < 2*time.Second {
+	if time.Since(d.started) < 2*time.Second {
 		l.NotReady = true
 	}
 	return l
@@ -174,7 +178,7 @@ func (d *daemon) gauges() telemetry.Gauges {
 			return offset.Seconds()
 		},
 		MissedSlots:   func() float64 { return float64(d.runner.Stats().Missed + d.runner.Stats().Late) },
-		ClockSteps:    func() float64 { return float64(d.runner.Stats().Steps) },
+		ClockSteps:    func() float64 { return float64(d.host.count()) },
 		IncidentsOpen: func() float64 { return float64(d.countIncidents(alerting.Open)) },
 		IncidentsAcked: func() float64 {
 			return float64(d.countIncidents(alerting.Acknowledged))

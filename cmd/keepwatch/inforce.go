@@ -11,7 +11,7 @@ import (
 
 // put brings a configuration into force: at the start and at each reload.
 func (d *daemon) put(ctx context.Context, f *config.File) error {
-	checks, err := f.ProbeChecks(d.own.env(probe.Env{Beats: d.database.beats}))
+	checks, err := f.ProbeChecks(d.own.env(probe.Env{Beats: d.database.beats, Now: d.now}))
 	if err != nil {
 		return err
 	}

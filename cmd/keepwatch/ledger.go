@@ -21,7 +21,18 @@ func (d *daemon) makeKeeper() *ledger.Keeper {
 		Store: d.database.results, Agent: agentName(d.file), Log: d.log,
 		Keep:    d.database.keepRaw,
 		Waiting: func() int { return d.recorder.Pending() },
+		Now:     d.now,
+		Breaks:  d.breaks,
 	}
+}
+
+// breaks are the times that the clock was moved, as the ledger takes them.
+func (d *daemon) breaks() []ledger.Break {
+	var out []ledger.Break
+	for _, m := range d.clock.Moves() {
+		out = append(out, ledger.Break{From: m.From, To: m.To, Why: m.String()})
+	}
+	return out
 }
 
 // agentName is the same for every run of one data directory, and no other's: only one

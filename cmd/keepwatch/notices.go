@@ -40,6 +40,7 @@ type notices struct {
 	table  noticeTable
 	close  func(ctx context.Context, now time.Time) // ends pages by hand
 	log    *slog.Logger
+	now    func() time.Time // nil means time.Now
 
 	told map[string]bool // keys, as far as known; only Run's goroutine uses it
 
@@ -59,7 +60,7 @@ func (n *notices) Run(ctx context.Context) error {
 	defer tick.Stop()
 	n.told = map[string]bool{}
 	for {
-		n.look(ctx, time.Now().UTC())
+		n.look(ctx, moment(n.now).UTC())
 		select {
 		case <-ctx.Done():
 			return nil

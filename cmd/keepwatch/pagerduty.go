@@ -75,11 +75,11 @@ func (r *refusals) note() string {
 func (d *daemon) makePagerDuty() {
 	p := &d.pd
 	p.inbox = postgres.Webhooks{DB: d.database.db}
-	p.prover = &alerting.Prover{Store: d.failover, Deliverer: d.deliverer, Log: d.log}
-	p.sync = &pagerduty.PolicySync{Log: d.log}
-	p.mirror = &pagerduty.Mirror{Store: d.failover, Desk: d.engine, Channel: pagerDutyChannel, Seen: p.prover.Seen, Log: d.log}
-	p.clerk = &pagerduty.Clerk{Inbox: p.inbox, Desk: d.engine, Log: d.log}
-	p.hooks = &pagerduty.Subscription{Log: d.log}
+	p.prover = &alerting.Prover{Store: d.failover, Deliverer: d.deliverer, Log: d.log, Now: d.now}
+	p.sync = &pagerduty.PolicySync{Log: d.log, Now: d.now}
+	p.mirror = &pagerduty.Mirror{Store: d.failover, Desk: d.engine, Channel: pagerDutyChannel, Seen: p.prover.Seen, Log: d.log, Now: d.now}
+	p.clerk = &pagerduty.Clerk{Inbox: p.inbox, Desk: d.engine, Log: d.log, Now: d.now}
+	p.hooks = &pagerduty.Subscription{Log: d.log, Now: d.now}
 	d.deliverer.Settled = func(page alerting.Page) {
 		d.engine.Settled(page)
 		p.prover.Settled(page)
@@ -181,7 +181,7 @@ func (d *daemon) pagerDutyWebhook() http.Handler {
 
 // putWebhook puts the secrets of a configuration into force.
 func (d *daemon) putWebhook(f *config.File) {
-	hook := &pagerduty.Webhook{Keep: d.keepHeard, Meanwhile: d.actAtOnce, Refused: d.refuseWebhook}
+	hook := &pagerduty.Webhook{Keep: d.keepHeard, Meanwhile: d.actAtOnce, Refused: d.refuseWebhook, Now: d.now}
 	if f.PagerDuty != nil {
 		hook.Secrets, hook.Header = f.PagerDuty.Secrets(), f.PagerDuty.WebhookHeader
 	}

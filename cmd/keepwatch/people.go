@@ -15,7 +15,7 @@ func (d *daemon) makePeople() {
 	d.notices = &notices{
 		file: d.present.Load, roster: func() oncall.Roster { return d.covers.roster(d.present.Load()) },
 		engine: d.engine, apply: d.failover.Apply, wake: d.deliverer.Wake,
-		table: postgres.Notices{DB: db}, close: desk{d}.closePages, log: d.log,
+		table: postgres.Notices{DB: db}, close: desk{d}.closePages, log: d.log, now: d.now,
 	}
 }
 

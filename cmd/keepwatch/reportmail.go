@@ -26,6 +26,7 @@ func (d *daemon) makeCourier() *courier.Courier {
 		Book:       postgres.Sending{Reports: postgres.Reports{DB: d.database.db}},
 		Recipients: func() []courier.Recipient { return reportRecipients(d.present.Load()) },
 		Log:        d.log,
+		Now:        d.now,
 	}
 }
 

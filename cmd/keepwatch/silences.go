@@ -27,6 +27,7 @@ type silences struct {
 	set  func(source string, list []alerting.Silence)
 	file func() *config.File
 	log  *slog.Logger
+	now  func() time.Time // nil means time.Now
 
 	known []alerting.Silence // owned by Run
 	read  bool               // owned by Run: they were read once
@@ -45,14 +46,15 @@ func (s *silences) maintain(f *config.File, now time.Time) {
 func (s *silences) Run(ctx context.Context) error {
 	tick := time.NewTicker(silencesEvery)
 	defer tick.Stop()
-	maintained := time.Now()
+	maintained := moment(s.now)
 	for {
 		s.follow(ctx)
 		select {
 		case <-ctx.Done():
 			return nil
-		case now := <-tick.C:
-			if now.Sub(maintained) >= maintenanceEvery {
+		case <-tick.C:
+			// Also after the clock was set back: the times put into force may not reach so far.
+			if now := moment(s.now); now.Sub(maintained).Abs() >= maintenanceEvery {
 				maintained = now
 				s.maintain(s.file(), now)
 			}
@@ -63,7 +65,7 @@ func (s *silences) Run(ctx context.Context) error {
 func (s *silences) follow(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, silencesEvery)
 	defer cancel()
-	now, err := s.list(ctx, time.Now().UTC())
+	now, err := s.list(ctx, moment(s.now).UTC())
 	if err != nil {
 		return // the database says itself that it is away; what is known holds
 	}

@@ -36,6 +36,9 @@ type night struct {
 	deliverer *alerting.Deliverer
 	recorder  *probe.Recorder
 	runner    *probe.Runner
+	failover  *alerting.Failover
+	clock     func() time.Time // of the parts; nil is time.Now
+	store     probe.Store      // of results; nil is Postgres without the ledger
 	phone     *phone
 	start     time.Time
 
@@ -83,16 +86,20 @@ func (n *night) build(dir string) {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	failover := &alerting.Failover{Primary: n.gate, Spool: outbox, Log: log}
-	n.engine = &alerting.Engine{Store: failover, Log: log}
+	failover := &alerting.Failover{Primary: n.gate, Spool: outbox, Log: log, Now: n.clock}
+	n.failover = failover
+	n.engine = &alerting.Engine{Store: failover, Log: log, Now: n.clock}
 	n.deliverer = &alerting.Deliverer{
 		Store: failover, Notifiers: map[string]alerting.Notifier{"pagerduty": n.phone, "mail": n.phone, "chat": n.phone},
-		Fallback: []string{"mail"}, Settled: n.engine.Settled, Log: log,
+		Fallback: []string{"mail"}, Settled: n.engine.Settled, Log: log, Now: n.clock,
 	}
 	n.engine.Wake = n.deliverer.Wake
 	failover.OnReturn = n.engine.Adopt
-	n.recorder = &probe.Recorder{Store: gatedResults{&postgres.Results{DB: n.db}, n.gate}, Journal: journal, Log: log}
-	n.runner = &probe.Runner{Sink: eyes{n, fanout{n.engine, n.recorder}}, Log: log}
+	if n.store == nil {
+		n.store = &postgres.Results{DB: n.db}
+	}
+	n.recorder = &probe.Recorder{Store: gatedResults{n.store, n.gate}, Journal: journal, Log: log, Now: n.clock}
+	n.runner = &probe.Runner{Sink: eyes{n, fanout{n.engine, n.recorder}}, Log: log, Now: n.clock}
 	n.engine.Again = n.runner.LookAgain
 	n.apply(2)
 	ctx, cancel := context.WithCancel(n.t.Context())
@@ -123,7 +130,7 @@ func (n *night) apply(levels int) {
 	places := []string{"central", "east", "west"}
 	check := probe.Check{
 		Name: "front", Kind: "http", Every: storyInterval, Timeout: 5 * time.Second, Quorum: 2,
-		Locations: places, Checker: n, Spec: "front",
+		Locations: places, Checker: n, Spec: "{}",
 	}
 	rotation := func(name, person string) oncall.Rotation {
 		c := oncall.RotationConfig{Start: oncall.Date{Year: 1999, Month: 12, Day: 27}, People: []oncall.Member{{Person: person}}}
