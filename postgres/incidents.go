@@ -175,8 +175,13 @@ FOR UPDATE`
 
 // lockIncident locks the row and returns its version, 0 when there is none.
 func lockIncident(ctx context.Context, tx pgx.Tx, id string) (int64, error) {
+	return scanVersion(tx.QueryRow(ctx, sqlIncidentVersion, pgx.NamedArgs{"id": id}))
+}
+
+// scanVersion reads the version of a stored incident; 0 when there is none.
+func scanVersion(row pgx.Row) (int64, error) {
 	var version int64
-	err := tx.QueryRow(ctx, sqlIncidentVersion, pgx.NamedArgs{"id": id}).Scan(&version)
+	err := row.Scan(&version)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, nil
 	}

@@ -27,23 +27,23 @@ ON CONFLICT (id) DO NOTHING`
 
 // Apply implements [alerting.Store].
 func (s Incidents) Apply(ctx context.Context, c alerting.Change) error {
-	err := s.DB.tx(ctx, func(tx pgx.Tx) error {
-		b := &pgx.Batch{}
-		if in := c.Incident; in.Version > 0 {
-			version, err := lockIncident(ctx, tx, in.ID)
-			if err != nil || in.Version < version {
-				return err
-			}
-			b.Queue(sqlIncidentPut, incidentArgs(in, false))
+	b := &pgx.Batch{}
+	in := c.Incident
+	if in.Version > 0 {
+		b.Queue(sqlIncidentVersion, pgx.NamedArgs{"id": in.ID})
+		b.Queue(sqlIncidentPut, incidentArgs(in, false))
+	}
+	queueEntries(b, c.Entries)
+	for _, p := range c.Pages {
+		b.Queue(sqlOutboxAdd, pageArgs(p))
+	}
+	err := s.DB.batchTx(ctx, b, func(r pgx.BatchResults) (bool, error) {
+		if in.Version == 0 {
+			return true, nil
 		}
-		queueEntries(b, c.Entries)
-		for _, p := range c.Pages {
-			b.Queue(sqlOutboxAdd, pageArgs(p))
-		}
-		err := tx.SendBatch(ctx, b).Close()
-		passPages(failpoint.BeforeCommit, c.Pages)
-		return err
-	})
+		version, err := scanVersion(r.QueryRow())
+		return in.Version >= version, err
+	}, func() { passPages(failpoint.BeforeCommit, c.Pages) })
 	if err != nil {
 		return fmt.Errorf("apply change of %s: %w", c.Incident.ID, err)
 	}
@@ -123,20 +123,16 @@ func (s Incidents) settle(ctx context.Context, o alerting.Settlement) error {
 		_, err := s.DB.pool.Exec(ctx, sqlOutboxSettle, pageArgs(o.Page))
 		return translate(err)
 	}
-	return s.DB.tx(ctx, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, sqlOutboxSettle, pageArgs(o.Page))
-		if err != nil || tag.RowsAffected() == 0 {
-			return err
-		}
-		b := &pgx.Batch{}
-		queueEntries(b, o.Entries)
-		for _, p := range o.Fallback {
-			b.Queue(sqlOutboxAdd, pageArgs(p))
-		}
-		err = tx.SendBatch(ctx, b).Close()
-		failpoint.Hit(failpoint.DuringMark, string(o.Page.Action))
-		return err
-	})
+	b := &pgx.Batch{}
+	b.Queue(sqlOutboxSettle, pageArgs(o.Page))
+	queueEntries(b, o.Entries)
+	for _, p := range o.Fallback {
+		b.Queue(sqlOutboxAdd, pageArgs(p))
+	}
+	return s.DB.batchTx(ctx, b, func(r pgx.BatchResults) (bool, error) {
+		tag, err := r.Exec()
+		return tag.RowsAffected() > 0, err
+	}, func() { failpoint.Hit(failpoint.DuringMark, string(o.Page.Action)) })
 }
 
 const sqlOutboxPages = `

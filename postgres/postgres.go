@@ -134,3 +134,38 @@ func (db *DB) Ping(ctx context.Context) error {
 func (db *DB) tx(ctx context.Context, fn func(pgx.Tx) error) error {
 	return translate(pgx.BeginFunc(ctx, db.pool, fn))
 }
+
+const (
+	sqlBegin    = `BEGIN`
+	sqlCommit   = `COMMIT`
+	sqlRollback = `ROLLBACK`
+)
+
+// batchTx sends a transaction in two messages, where tx needs one for each statement: its
+// statements in one, and the end in another. read takes the answers, in the order of the
+// statements, as far as they matter; when it says no, or fails, nothing is changed. last is
+// called before the commit; nil is allowed.
+func (db *DB) batchTx(ctx context.Context, statements *pgx.Batch, read func(pgx.BatchResults) (bool, error), last func()) error {
+	return translate(db.pool.AcquireFunc(ctx, func(c *pgxpool.Conn) error {
+		all := &pgx.Batch{QueuedQueries: append([]*pgx.QueuedQuery{{SQL: sqlBegin}}, statements.QueuedQueries...)}
+		answers := c.SendBatch(ctx, all)
+		_, err := answers.Exec()
+		keep := false
+		if err == nil {
+			keep, err = read(answers)
+		}
+		if closed := answers.Close(); err == nil {
+			err = closed
+		}
+		if err != nil || !keep {
+			// A session that cannot roll back any more is closed by the pool.
+			_, _ = c.Exec(ctx, sqlRollback)
+			return err
+		}
+		if last != nil {
+			last()
+		}
+		_, err = c.Exec(ctx, sqlCommit)
+		return err
+	}))
+}
