@@ -22,6 +22,7 @@ const (
 	poll        = time.Second
 	shortly     = 100 * time.Millisecond
 	stopWithin  = 5 * time.Second
+	ahead       = 5 * time.Second // the fallback begins so long before its time is over, at most
 	// PagerDuty takes about 120 events a minute per routing key (paging-spec 2.1): 100 and a burst of 20.
 	perMinute = 100
 	burstSize = 20
@@ -42,8 +43,8 @@ type Deliverer struct {
 	Notifiers map[string]Notifier
 	// Fallback are the channels (by name) that take over when another one fails.
 	Fallback []string
-	// FallbackAfter is how long a page may wait for acceptance before the
-	// fallback channels get it too; 0 means 2 minutes.
+	// FallbackAfter is within which time a page that is not accepted goes to the
+	// fallback channels too; 0 means 2 minutes.
 	FallbackAfter time.Duration
 	// Hold is how long a resolve waits after an attempt with an unknown outcome,
 	// and how much later it is repeated; 0 means 1 minute (paging-spec 2.2).
@@ -245,6 +246,7 @@ func (d *Deliverer) deliver(ctx context.Context, p Page, claimed time.Time) {
 		d.settle(ctx, d.wait(p, d.now()))
 		return
 	}
+	p = d.foresee(ctx, p, now)
 	began := time.Now()
 	got := d.send(ctx, p)
 	d.mark(p.Channel, time.Since(began))
@@ -271,48 +273,6 @@ func (d *Deliverer) mark(channel string, took time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.slow[channel] = took > time.Second
-}
-
-// hold is how long a resolve of the page's channel waits after doubt.
-func (d *Deliverer) hold(p Page) time.Duration {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	switch {
-	case slices.Contains(d.NoEcho, p.Channel):
-		return 0
-	case d.Hold > 0:
-		return d.Hold
-	}
-	return time.Minute
-}
-
-func (d *Deliverer) terms(p Page) terms {
-	t := terms{hold: d.hold(p), jitter: rand.Float64()}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if t.fallbackAfter = d.FallbackAfter; t.fallbackAfter <= 0 {
-		t.fallbackAfter = 2 * time.Minute
-	}
-	if p.Action == Trigger && Severity(p.Message.Severity).LowUrgency() {
-		return t // the channels that take over may wake somebody
-	}
-	for _, channel := range d.Fallback {
-		if channel != p.Channel && d.Notifiers[channel] != nil {
-			t.fallback = append(t.fallback, channel)
-		}
-	}
-	return t
-}
-
-// wait puts a page back without an attempt. The fallback must not wait with it.
-func (d *Deliverer) wait(p Page, until time.Time) Settlement {
-	p.State, p.Due, p.LeaseUntil = Queued, until.UTC(), time.Time{}
-	s := Settlement{Page: p}
-	t := d.terms(p)
-	if until.After(p.Created.Add(t.fallbackAfter)) {
-		s.Fallback = fallBack(&s.Page, t, p.Created.Add(t.fallbackAfter), d.now())
-	}
-	return s
 }
 
 // ticket returns when a page may be sent under its route's limit: now, or its
@@ -345,7 +305,7 @@ func (d *Deliverer) ticket(p Page, now time.Time) time.Time {
 
 // settle stores an outcome. Should that not succeed, the lease ends and the
 // page is sent again under the same key.
-func (d *Deliverer) settle(ctx context.Context, s Settlement) {
+func (d *Deliverer) settle(ctx context.Context, s Settlement) (stored bool) {
 	var err error
 	for try := range 3 {
 		if try > 0 {
@@ -363,7 +323,7 @@ func (d *Deliverer) settle(ctx context.Context, s Settlement) {
 	}
 	d.storeAnswered(err, "outcome of a page not stored")
 	if err != nil {
-		return
+		return false
 	}
 	d.mu.Lock()
 	for _, p := range append([]Page{s.Page}, s.Fallback...) {
@@ -375,10 +335,11 @@ func (d *Deliverer) settle(ctx context.Context, s Settlement) {
 	d.mu.Unlock()
 	nudge(d.wake)
 	if d.Settled == nil {
-		return
+		return true
 	}
 	d.Settled(s.Page)
 	for _, p := range s.Fallback {
 		d.Settled(p)
 	}
+	return true
 }

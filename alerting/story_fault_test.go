@@ -155,6 +155,7 @@ func TestStoryRecoveredBeforeDelivery(t *testing.T) {
 		t := w.t
 		w.pager.set(func(Page) Receipt { return Receipt{Class: Again, Status: 503, Detail: "HTTP 503"} })
 		w.start()
+		time.Sleep(30 * time.Second) // the next slot sees it fail, and the one after that well again
 		w.fail()
 		time.Sleep(70 * time.Second)
 		id := w.open()[0].ID
