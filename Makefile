@@ -75,7 +75,7 @@ race: need-race ## every test under the race detector
 long: need-race ## the long forms: 1,000,000 on-call comparisons, New Relic faults, 60 kills, five simulated weeks (half an hour)
 	KEEPWATCH_LONG=1 $(GO) test -count=1 -timeout 60m -run 'Oracle|Handoff|Fault' -v ./oncall ./telemetry
 	KEEPWATCH_LONG=1 $(GO) test -count=1 -timeout 10m -run 'Slowloris' -v ./site/guard
-	KEEPWATCH_LONG=1 $(GO) test -count=1 -timeout 60m -run 'TestKilledAtRandom|TestScripts/(newrelic|simulate)' -v ./cmd/keepwatch
+	KEEPWATCH_LONG=1 $(GO) test -count=1 -timeout 60m -run 'TestKilledAtRandom|TestScripts/(newrelic|simulate|verify)' -v ./cmd/keepwatch
 
 SEED ?= 0
 faults: need ## the fault suite: 14 kinds of harm, 0 pages lost; writes docs/faults.md (20 minutes; SEED=… ROW=… replays one)

@@ -66,7 +66,11 @@ func (o *reportFlags) verified(f *config.File, now time.Time) (reports.Window, e
 // verify prints what differs.
 func (c *cli) verify(ctx context.Context, db *postgres.DB, f *config.File, w reports.Window, service string) error {
 	store := postgres.Reports{DB: db}
-	v, err := store.Verify(ctx, checksToVerify(f, service), w.From, w.To)
+	to := w.To
+	if now := time.Now(); now.Before(to) {
+		to = now // days to come do not wait to be folded
+	}
+	v, err := store.Verify(ctx, checksToVerify(f, service), w.From, to)
 	if err != nil {
 		return err
 	}
