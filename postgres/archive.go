@@ -133,7 +133,8 @@ FROM probe_block b
 WHERE b.check_id = ANY (@checks::int4[])
 AND b.hour >= @from
 AND b.hour < @to
-ORDER BY b.check_id, b.loc, b.hour`
+ORDER BY b.check_id, b.loc, b.hour
+FOR UPDATE` // an import may be changing them
 
 const sqlWriteBlocks = `
 INSERT INTO probe_block (check_id, loc, hour, n, body)

@@ -61,7 +61,8 @@ AND EXCLUDED.outcome <> 0`
 
 // Import stores past results, at most one for each slot of a check and location:
 // all of them or none. A slot that has a result keeps it, unless that says
-// "unknown"; so a second import changes nothing. Days of any age get their partition. Call
+// "unknown"; so a second import changes nothing. Days of any age get their partition; what
+// belongs to hours that are archived joins their blocks in the same transaction. Call
 // it with some ten thousand at a time.
 func (r *Results) Import(ctx context.Context, rs []probe.Result) (Imported, error) {
 	if err := r.learnNames(ctx, rs); err != nil {
@@ -80,8 +81,8 @@ func (r *Results) Import(ctx context.Context, rs []probe.Result) (Imported, erro
 			done, err = r.stage(ctx, tx, b)
 			return err
 		})
-		if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == "23514" && again {
-			// Another process dropped a partition that this one remembers.
+		if pgErr, ok := errors.AsType[*pgconn.PgError](err); again && (ok && pgErr.Code == "23514" || errors.Is(err, errNewBlock)) {
+			// Another process archived a day, and dropped a partition that this one remembers.
 			r.mu.Lock()
 			r.days = nil
 			r.mu.Unlock()
@@ -110,6 +111,10 @@ func (r *Results) stage(ctx context.Context, tx pgx.Tx, b *batch) (Imported, err
 	if err := b.errs.insert(ctx, tx); err != nil {
 		return done, err
 	}
+	archived, err := stageBlocks(ctx, tx)
+	if err != nil {
+		return done, err
+	}
 	if err := tx.QueryRow(ctx, sqlCompareStage).Scan(&done.Learned, &done.Known, &done.Differ); err != nil {
 		return done, err
 	}
@@ -123,7 +128,7 @@ func (r *Results) stage(ctx context.Context, tx pgx.Tx, b *batch) (Imported, err
 		return done, err
 	}
 	done.New = int(tag.RowsAffected()) - done.Learned
-	return done, nil
+	return done.Add(archived), nil
 }
 
 // insert stores the explanations that are new.
