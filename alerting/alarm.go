@@ -39,6 +39,9 @@ type Alarm struct {
 	Severity Severity
 	// Policy is whom to page.
 	Policy oncall.Policy
+	// Failing says that it tells of checks of Service that fail. An incident that they
+	// open is the same outage then: while the alarm is open it pages nobody.
+	Failing bool
 }
 
 // ErrStandBy is returned by an engine that does not run: another daemon pages.
@@ -75,6 +78,15 @@ func (e *Engine) Raise(ctx context.Context, a Alarm, at time.Time) (incident str
 		return "", ErrStandBy
 	}
 	now := e.now().UTC()
+	if s := e.rings(a); s != nil && (e.alarms[a.Name] == nil || e.alarms[a.Name].open == nil) {
+		// The checks were first, a moment ago.
+		d := newDraft(*s.open, now)
+		d.entry("note", "", clip(a.Summary, 1000))
+		j := e.enact(s, d.change)
+		incident = s.open.ID
+		e.mu.Unlock()
+		return incident, stored(ctx, j)
+	}
 	s := e.alarm(a, now)
 	j := e.enactIf(s, func() (Change, bool) { return e.situation(s).raise(a, at, now) })
 	incident = s.open.ID
@@ -119,6 +131,7 @@ func (e *Engine) alarm(a Alarm, now time.Time) *service {
 		e.alarms[a.Name] = s
 	}
 	s.rule = Rule{Service: a.Service, Policy: a.Policy, Severity: a.Severity}
+	s.tells = a.Failing
 	return s
 }
 

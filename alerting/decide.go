@@ -52,6 +52,8 @@ type Situation struct {
 	Followed func(source string) bool
 	// Upstream are the services that this one cannot work without.
 	Upstream []Upstream
+	// Told are the open alarms that tell of the same checks failing.
+	Told []*Incident
 	// Place gives the open incident about a location, which alone sees this service
 	// fail, and whether there may be one in a moment: too little of what it looks at
 	// was seen since an instant. nil means that locations are not judged.

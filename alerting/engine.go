@@ -78,6 +78,7 @@ type Engine struct {
 type service struct {
 	rule      Rule
 	blind     bool // about monitoring itself
+	tells     bool // an alarm about checks that fail, see [Alarm.Failing]
 	open      *Incident
 	pages     []Page // of the open incident
 	recent    map[string][]Verdict
@@ -290,7 +291,7 @@ func (e *Engine) situation(s *service) Situation {
 	roster := e.roster
 	return Situation{
 		Rule: s.rule, Open: s.open, Pages: s.pages, Recent: s.recent, NotBefore: s.notBefore, blind: s.blind,
-		Failures: s.past, Silences: e.allSilences(), Upstream: e.upstream(s), Routing: e.routing,
+		Failures: s.past, Silences: e.allSilences(), Upstream: e.upstream(s), Told: e.told(s), Routing: e.routing,
 		Followed: func(source string) bool { return e.silences[source] != nil },
 		OnCall: func(name string, at time.Time) string {
 			return roster.OnCall(name, at).Person
@@ -332,6 +333,8 @@ func (e *Engine) enact(s *service, c Change) *job {
 	nudge(e.written)
 	e.stir()
 	e.spread(s, before)
+	e.confirm(s, before)
+	e.freed(s, before)
 	return j
 }
 

@@ -60,6 +60,9 @@ func released(h Hold) string {
 	case HeldBySilence:
 		return "the silence has ended and it still fails: the escalation starts"
 	case HeldByCause:
+		if strings.HasPrefix(h.Ref, alarmPrefix) {
+			return "what was paged for it is over and it still fails: the escalation starts"
+		}
 		return "what it depends on has recovered and it still fails: the escalation starts"
 	case HeldUntilHours:
 		return "business hours have begun: the escalation starts"
@@ -87,6 +90,9 @@ func (s Situation) hold(inc Incident, now time.Time) Hold {
 
 // caused says whether something that the service depends on fails, or did a moment ago.
 func (s Situation) caused(inc Incident, now time.Time) Hold {
+	if a := s.toldBy(inc); a != nil {
+		return heldByAlarm(a)
+	}
 	for _, up := range s.Upstream {
 		if up.Open != nil && !up.Open.Recovering() && up.Open.standsFor(inc) {
 			return Hold{Kind: HeldByCause, Ref: up.Open.ID, Text: fmt.Sprintf("caused by %s (%s is failing): nobody is paged for %s", up.Open.ID, up.Service, inc.Service)}

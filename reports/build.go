@@ -236,20 +236,20 @@ func (r *ServiceReport) list(s Span, w Window, facts []IncidentFact, detected ma
 }
 
 // behind is the incident of a bad span: the one that its checks opened, else an
-// alarm about it. nil when there is none.
+// alarm about it; of two about one outage the one that was paged. nil when there is none.
 func behind(s Span, facts []IncidentFact) *IncidentFact {
-	var alarm *IncidentFact
+	var other *IncidentFact
 	for i := range facts {
 		f := &facts[i]
 		switch {
 		case !f.begun().Before(s.To) || (!f.Resolved.IsZero() && !f.Resolved.After(s.From)):
-		case !f.Alarm:
+		case !f.Alarm && !f.Quiet:
 			return f
-		case alarm == nil:
-			alarm = f
+		case other == nil || other.Quiet && !f.Quiet:
+			other = f
 		}
 	}
-	return alarm
+	return other
 }
 
 // from takes over what people did about an outage.

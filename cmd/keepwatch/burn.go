@@ -8,11 +8,13 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"keepwatch/alerting"
 	"keepwatch/config"
 	"keepwatch/reports"
+	"keepwatch/web"
 )
 
 const (
@@ -27,6 +29,7 @@ const (
 type burnStore interface {
 	Timelines(ctx context.Context, checks []string, from, to, now time.Time) (map[string]reports.Timeline, error)
 	Exclusions(ctx context.Context, services []string, from, to time.Time) ([]reports.Exclusion, error)
+	Incidents(ctx context.Context, services []string, from, to time.Time) (map[string][]reports.IncidentFact, error)
 }
 
 // burns raises alarms about error budgets that burn (slo-spec section 2). It runs
@@ -38,7 +41,8 @@ type burns struct {
 	file   func() *config.File
 	every  time.Duration // 0: burnEvery
 	log    *slog.Logger
-	now    func() time.Time // nil means time.Now
+	now    func() time.Time          // nil means time.Now
+	blind  atomic.Pointer[time.Time] // since when budgets cannot be watched; nil: they are, or another daemon leads
 
 	// Run's goroutine owns:
 	lines      map[string]reports.Timeline // up to settled
@@ -61,6 +65,7 @@ type burnState struct {
 // Run looks every 15 seconds until ctx ends; it returns nil.
 func (b *burns) Run(ctx context.Context) error {
 	b.lines, b.states, b.reread, b.failing = nil, map[string]*burnState{}, time.Time{}, false
+	defer b.blind.Store(nil)
 	tick := time.NewTicker(cmp.Or(b.every, burnEvery))
 	defer tick.Stop()
 	for {
@@ -69,7 +74,8 @@ func (b *burns) Run(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		err := b.turn(ctx, moment(b.now).UTC())
+		now := moment(b.now).UTC()
+		err := b.turn(ctx, now)
 		switch {
 		case err != nil && ctx.Err() == nil && !b.failing:
 			b.log.WarnContext(ctx, "error budgets cannot be watched; failing checks page all the same", "err", err)
@@ -77,7 +83,30 @@ func (b *burns) Run(ctx context.Context) error {
 			b.log.InfoContext(ctx, "error budgets are watched again")
 		}
 		b.failing = err != nil
+		b.note(err, now)
 	}
+}
+
+// note remembers for health since when nobody can judge budgets.
+func (b *burns) note(err error, now time.Time) {
+	if err == nil {
+		b.blind.Store(nil)
+	} else if b.blind.Load() == nil {
+		b.blind.Store(&now)
+	}
+}
+
+// line is said in health while budgets are not watched; false while they are.
+func (b *burns) line() (web.Line, bool) {
+	since := b.blind.Load()
+	if since == nil {
+		return web.Line{}, false
+	}
+	return web.Line{
+		Name: "budgets", Level: web.Amber,
+		Text: "error budgets are not watched since " + since.UTC().Format(time.RFC3339) +
+			": the ledger cannot be read, so flapping and partial failures page nobody; confirmed outages page all the same",
+	}, true
 }
 
 // burnService is one service to be watched.
@@ -123,10 +152,10 @@ func (b *burns) turn(ctx context.Context, now time.Time) error {
 	from := b.from(services, week, now)
 	holds := map[string]bool{}
 	for _, s := range services {
-		tape := reports.NewTape(reports.BurnSpans(s.Service, lines, b.exclusions, week, from, now))
-		for _, a := range b.alarms(s, tape, week, now) {
+		spans := reports.BurnSpans(s.Service, lines, b.exclusions, week, from, now)
+		for _, a := range b.alarms(s, reports.NewTape(spans), week, now) {
 			holds[a.Name] = true
-			b.fire(ctx, s, a, view, now)
+			b.fire(ctx, s, a, spans, view, now)
 		}
 	}
 	b.relax(ctx, view, holds, now)
@@ -220,7 +249,7 @@ func transient(err error) bool {
 
 // fire raises an alarm, or tells the incident that is open already: nobody is
 // paged twice for one thing.
-func (b *burns) fire(ctx context.Context, s burnService, a burnAlarm, view alerting.View, now time.Time) {
+func (b *burns) fire(ctx context.Context, s burnService, a burnAlarm, spans []reports.Span, view alerting.View, now time.Time) {
 	st := b.states[a.Name]
 	if st == nil {
 		if a.once != "" && !b.isFirst(ctx, s.Name, a, now) {
@@ -243,6 +272,9 @@ func (b *burns) fire(ctx context.Context, s burnService, a burnAlarm, view alert
 		if !errors.Is(err, alerting.ErrNotFound) { // it closed meanwhile: then it is raised
 			return
 		}
+	}
+	if b.rang(ctx, s, a, spans, now) {
+		return
 	}
 	id, err := b.engine.Raise(ctx, a.Alarm, a.since)
 	if err != nil && !errors.Is(err, alerting.ErrNotYet) {

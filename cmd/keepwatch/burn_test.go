@@ -287,3 +287,154 @@ func (n *night) timeline(id, kind string) []string {
 	}
 	return out
 }
+
+// TestStoryBudgetFirst: the budget's alarm rings before the checks have confirmed. What
+// they then open is the same outage: nobody is paged again, and the alarm says what
+// fails. What begins later is news, and when the alarm is closed while it fails on, it rings.
+func TestStoryBudgetFirst(t *testing.T) {
+	t.Parallel()
+	tell(t, func(n *night) {
+		b := watchBudget(n, allGood)
+		b.file.Services[0].Name = "shop"
+		b.pass(2 * time.Minute)
+		b.what = allBad
+		b.pass(5*time.Minute + budgetSlot)
+		alarm := n.stored()[0]
+		if b.pages() != 1 || alarm.Alarm != "burn.outage.shop" {
+			t.Fatalf("%d pages, incident of %q; want one of the rule outage", b.pages(), alarm.Alarm)
+		}
+		n.down.Store(true)
+		b.pass(3 * time.Minute)
+		shop := b.openOf("shop")
+		if b.pages() != 1 || shop.Hold.Ref != alarm.ID || !strings.Contains(shop.Hold.Text, "nobody is paged a second time") {
+			t.Fatalf("after the checks confirmed: %d pages, hold %+v; want still one page", b.pages(), shop.Hold)
+		}
+		if notes := strings.Join(n.timeline(alarm.ID, "note"), "\n"); !strings.Contains(notes, "the checks confirm it: shop is failing") {
+			t.Errorf("the alarm's timeline does not tell what fails:\n%s", notes)
+		}
+		// It recovers: both close, and nothing rings.
+		n.down.Store(false)
+		b.what = allGood
+		b.pass(40 * time.Minute)
+		if left := n.stillOpen(); len(left) != 0 || b.pages() != 1 {
+			t.Fatalf("after the end: open %v, %d pages; want none and 1", left, b.pages())
+		}
+
+		// Another night: half an outage rings and is acknowledged; then everything fails, which is news.
+		b.what = func(s time.Time) probe.Outcome { return probe.Outcome(1 + s.Unix()/30%2) }
+		b.pass(22 * time.Minute)
+		if b.pages() != 2 {
+			t.Fatalf("half an outage: %d pages, want a second", b.pages())
+		}
+		b.pass(10 * time.Minute)
+		n.down.Store(true)
+		b.pass(2 * time.Minute)
+		if b.pages() != 3 {
+			t.Fatalf("a total outage ten minutes later: %d pages, want a third", b.pages())
+		}
+	})
+}
+
+// TestStoryBudgetAlarmClosedByHand: somebody closes the alarm that paged for an outage
+// which goes on. Two minutes later the checks' own incident rings.
+func TestStoryBudgetAlarmClosedByHand(t *testing.T) {
+	t.Parallel()
+	tell(t, func(n *night) {
+		b := watchBudget(n, allGood)
+		b.file.Services[0].Name = "shop"
+		b.pass(2 * time.Minute)
+		b.what = allBad
+		b.pass(5*time.Minute + budgetSlot)
+		alarm := n.stored()[0]
+		n.down.Store(true)
+		b.pass(time.Minute)
+		b.what = allGood // only the checks see it now
+		if err := n.engine.Resolve(n.t.Context(), alarm.ID, "ada", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		b.pass(time.Minute)
+		if b.pages() != 1 {
+			t.Errorf("%d pages a minute later, want 1", b.pages())
+		}
+		b.pass(2 * time.Minute)
+		if shop := b.openOf("shop"); b.pages() != 2 || shop.Hold.Kind != "" {
+			t.Errorf("%d pages, hold %+v; want a second page", b.pages(), shop.Hold)
+		}
+	})
+}
+
+// TestStoryOutageThatIsOver: a slow rule fires when the incident that paged is closed
+// already. It rings only for what nobody was paged for.
+func TestStoryOutageThatIsOver(t *testing.T) {
+	t.Parallel()
+	tell(t, func(n *night) {
+		b := watchBudget(n, allGood)
+		b.file.Services[0].Name = "shop"
+		b.file.Services[0].Burn.Rules = []reports.BurnRule{{Name: "slow", Long: 3 * time.Hour, Short: 15 * time.Minute, Rate: 2_800, Urgency: reports.UrgentPage}}
+		b.stops[len(b.stops)-1]()
+		b.stops = b.stops[:len(b.stops)-1]
+		n.down.Store(true)
+		b.what = allBad
+		b.pass(30 * time.Minute)
+		n.down.Store(false)
+		b.what = allGood
+		b.pass(3 * time.Minute)
+		paged := b.pages() // and the next level
+		if left := n.stillOpen(); len(left) != 0 || paged == 0 {
+			t.Fatalf("before the watch over the budget: open %v, %d pages; want none and some", left, paged)
+		}
+		b.start()
+		b.pass(10 * time.Minute)
+		if b.pages() != paged {
+			t.Fatalf("an outage that is over and was paged rang again: %d pages, want %d", b.pages(), paged)
+		}
+		b.what = allBad
+		b.pass(24 * time.Minute)
+		if b.pages() != paged {
+			t.Errorf("%d pages before what nobody was paged for burns by itself, want %d", b.pages(), paged)
+		}
+		b.pass(3 * time.Minute)
+		if b.pages() != paged+1 {
+			t.Errorf("%d pages, want one more than %d: nobody was paged for this", b.pages(), paged)
+		}
+	})
+}
+
+// openOf is the open incident that the checks of a service opened; the zero one when there is none.
+func (b *budget) openOf(service string) alerting.Incident {
+	b.t.Helper()
+	for _, inc := range b.stored() {
+		if inc.Service == service && inc.Alarm == "" && inc.State != alerting.Resolved {
+			return inc
+		}
+	}
+	return alerting.Incident{}
+}
+
+// stillOpen are the IDs of what is not resolved.
+func (n *night) stillOpen() []string {
+	n.t.Helper()
+	var out []string
+	for _, inc := range n.stored() {
+		if inc.State != alerting.Resolved {
+			out = append(out, inc.ID)
+		}
+	}
+	return out
+}
+
+// TestStoryBudgetsUnwatched: while the ledger cannot be read health says since when, and no longer.
+func TestStoryBudgetsUnwatched(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 12, 1, 3, 12, 0, 0, time.UTC)
+	b := &burns{}
+	b.note(context.DeadlineExceeded, now)
+	b.note(context.DeadlineExceeded, now.Add(time.Minute))
+	if l, ok := b.line(); !ok || !strings.Contains(l.Text, "not watched since 2026-12-01T03:12:00Z") {
+		t.Errorf("got %t, %q", ok, l.Text)
+	}
+	b.note(nil, now.Add(2*time.Minute))
+	if l, ok := b.line(); ok {
+		t.Errorf("got %q, want no line", l.Text)
+	}
+}

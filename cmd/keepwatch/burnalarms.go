@@ -27,6 +27,7 @@ type burnAlarm struct {
 	once  string // raised once a week under this word; "" for what may come again
 	week  time.Time
 	apart bool // a thing of its own, whatever else is open
+	rule  reports.BurnRule
 }
 
 // alarms are those that hold for a service at now.
@@ -45,6 +46,8 @@ func (b *burns) alarms(s burnService, tape reports.Tape, week reports.Week, now 
 	for _, r := range s.rules {
 		if x := tape.Burn(r, s.Objective, s.slot, now); x.Fires {
 			add("burn."+r.Name+"."+s.Name, burnText(s, x, purse), r.Urgency, now.Add(-x.Rule.Short), "")
+			last := &out[len(out)-1]
+			last.rule, last.Failing = r, true
 		}
 	}
 	switch until := week.To.In(zone).Format("Monday 15:04"); {

@@ -36,6 +36,9 @@ func (d *daemon) Health(context.Context) []web.Line {
 			Text: fmt.Sprintf("the reload at %s was refused, the old configuration stays in force: %s", st.at.UTC().Format(time.RFC3339), firstLine(st.err)),
 		})
 	}
+	if l, ok := d.burns.line(); ok {
+		lines = append(lines, l)
+	}
 	lines = append(lines, d.reportLines()...)
 	if text := d.auditor.trouble(); text != "" {
 		lines = append(lines, web.Line{Name: "dead-man's switch", Level: web.Amber, Text: text})
