@@ -153,24 +153,27 @@ func TestExtend(t *testing.T) {
 		known   []Period
 		present time.Duration
 		first   string
+		last    string
 		want    []Period
 	}{
-		{"nothing known", nil, half, "07:00:10", []Period{p("07:00:00", "", half)}},
-		{"before what is known", []Period{p("09:00:00", "", half)}, half, "07:00:29", []Period{p("07:00:00", "09:00:00", half)}},
-		{"inside what is known", []Period{p("06:00:00", "", half)}, half, "07:00:29", nil},
-		{"the last slot is cut by a finer grid", []Period{p("09:01:00", "", half)}, five, "08:57:00", []Period{p("08:55:00", "09:01:00", five)}},
-		{"inside a slot of the present that the known began in", []Period{p("09:01:00", "", half)}, five, "09:02:00", nil},
-		{"before, between and after", []Period{p("08:00:00", "09:01:00", half), p("09:30:00", "10:02:00", half)}, five, "07:04:00", []Period{
-			p("07:00:00", "08:00:00", five), p("09:05:00", "09:30:00", five), p("10:05:00", "", five),
+		{"nothing known", nil, half, "07:00:10", "11:00:10", []Period{p("07:00:00", "11:00:30", half)}},
+		{"before what is known", []Period{p("09:00:00", "", half)}, half, "07:00:29", "11:00:10", []Period{p("07:00:00", "09:00:00", half)}},
+		{"it ends before what is known", []Period{p("09:00:00", "", half)}, half, "07:00:29", "08:00:00", []Period{p("07:00:00", "08:00:30", half)}},
+		{"inside what is known", []Period{p("06:00:00", "", half)}, half, "07:00:29", "11:00:10", nil},
+		{"the last slot is cut by a finer grid", []Period{p("09:01:00", "", half)}, five, "08:57:00", "11:00:10", []Period{p("08:55:00", "09:01:00", five)}},
+		{"inside a slot of the present that the known began in", []Period{p("09:01:00", "", half)}, five, "09:02:00", "11:00:10", nil},
+		{"before, between and after", []Period{p("08:00:00", "09:01:00", half), p("09:30:00", "10:02:00", half)}, five, "07:04:00", "11:00:10", []Period{
+			p("07:00:00", "08:00:00", five), p("09:05:00", "09:30:00", five), p("10:05:00", "11:05:00", five),
 		}},
-		{"only from the first on", []Period{p("08:00:00", "09:00:00", half), p("09:30:00", "10:00:00", half)}, half, "09:45:00", []Period{p("10:00:00", "", half)}},
-		{"a hole smaller than a slot", []Period{p("08:00:00", "09:01:00", half), p("09:04:00", "", half)}, five, "08:30:00", nil},
-		{"a configuration that never was", []Period{p("09:00:00", "09:00:00", half)}, half, "08:00:00", []Period{p("08:00:00", "", half)}},
+		{"only from the first on", []Period{p("08:00:00", "09:00:00", half), p("09:30:00", "10:00:00", half)}, half, "09:45:00", "11:00:10", []Period{p("10:00:00", "11:00:30", half)}},
+		{"a hole smaller than a slot", []Period{p("08:00:00", "09:01:00", half), p("09:04:00", "", half)}, five, "08:30:00", "11:00:10", nil},
+		{"a configuration that never was", []Period{p("09:00:00", "09:00:00", half)}, half, "08:00:00", "11:00:10", []Period{p("08:00:00", "11:00:30", half)}},
+		{"a later log goes on where the first one ended", []Period{p("08:00:00", "09:00:00", half)}, half, "09:30:00", "11:00:10", []Period{p("09:30:00", "11:00:30", half)}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			added, all := Extend(tt.known, tt.present, at("2025-10-27T"+tt.first+"Z"))
+			added, all := Extend(tt.known, tt.present, at("2025-10-27T"+tt.first+"Z"), at("2025-10-27T"+tt.last+"Z"))
 			if diff := cmp.Diff(added, tt.want); diff != "" {
 				t.Errorf("added (-got +want):\n%s", diff)
 			}

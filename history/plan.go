@@ -15,15 +15,21 @@ func (p Period) holds(t time.Time) bool {
 	return !t.Before(p.From) && (p.To.IsZero() || t.Before(p.To))
 }
 
-// Extend makes the present interval valid from the slot that holds first on, as
-// far as nothing else is known: before the known periods (ordered by From), between
-// them, and after the last when that has ended. It returns what is to be added and
-// the whole. A period begins on its own grid; the rest of a slot that began under
-// another configuration belongs to nobody.
-func Extend(known []Period, present time.Duration, first time.Time) (added, all []Period) {
-	at := floor(first, present)
+// Extend makes the present interval valid from the slot that holds first to the end of
+// the one that holds last, as far as nothing else is known: before the known periods (ordered by
+// From), between them, and after the last when that has ended. Of what lies beyond the
+// log nobody says that it was watched. It returns what is to be added and the whole. A period
+// begins on its own grid; the rest of a slot that began under another configuration belongs to
+// nobody.
+func Extend(known []Period, present time.Duration, first, last time.Time) (added, all []Period) {
+	at, end := floor(first, present), floor(last, present).Add(present)
 	if slices.ContainsFunc(known, func(p Period) bool { return p.holds(first) }) {
 		at = first
+	}
+	add := func(to time.Time) {
+		if from := ceil(at, present); from.Before(to) {
+			added = append(added, Period{from, to, present})
+		}
 	}
 	open := true
 	for _, p := range known {
@@ -32,9 +38,7 @@ func Extend(known []Period, present time.Duration, first time.Time) (added, all 
 		}
 		all = append(all, p)
 		if open && at.Before(p.From) {
-			if from := ceil(at, present); from.Before(p.From) {
-				added = append(added, Period{from, p.From, present})
-			}
+			add(sooner(p.From, end))
 		}
 		if p.To.IsZero() {
 			open = false
@@ -43,11 +47,18 @@ func Extend(known []Period, present time.Duration, first time.Time) (added, all 
 		}
 	}
 	if open {
-		added = append(added, Period{From: ceil(at, present), Slot: present})
+		add(end)
 	}
 	all = append(all, added...)
 	slices.SortFunc(all, func(a, b Period) int { return a.From.Compare(b.From) })
 	return added, all
+}
+
+func sooner(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // floor is the start of the slot that holds t, on the grid that begins in 1970.

@@ -45,11 +45,16 @@ type brought struct {
 func (b *bringing) all(ctx context.Context) error {
 	b.done = map[history.Series]*brought{}
 	b.folder = history.Folder{Survey: b.logs.survey, Plan: map[string][]history.Period{}}
-	checks := map[string]time.Time{} // and the first result of each
+	checks := map[string]history.Stretch{} // and the first and last result of each
 	for s, x := range b.logs.survey {
-		if first, ok := checks[s.Check]; !ok || x.First.Before(first) {
-			checks[s.Check] = x.First
+		c, ok := checks[s.Check]
+		if !ok || x.First.Before(c.First) {
+			c.First = x.First
 		}
+		if x.Last.After(c.Last) {
+			c.Last = x.Last
+		}
+		checks[s.Check] = c
 	}
 	for _, name := range slices.Sorted(maps.Keys(checks)) {
 		if err := b.extend(ctx, b.logs.checks[name], checks[name]); err != nil {
@@ -79,15 +84,15 @@ func (b *bringing) all(ctx context.Context) error {
 	return nil
 }
 
-// extend makes a check's present configuration valid from its first result on.
-func (b *bringing) extend(ctx context.Context, check *probe.Check, first time.Time) error {
+// extend makes a check's present configuration valid from its first result to its last.
+func (b *bringing) extend(ctx context.Context, check *probe.Check, held history.Stretch) error {
 	var added []history.Period
 	plan := func(known []reports.Rev) []postgres.PastRevision {
 		var before []history.Period
 		for _, r := range known {
 			before = append(before, history.Period{From: r.From, To: r.To, Slot: r.Slot})
 		}
-		added, b.folder.Plan[check.Name] = history.Extend(before, check.Every, first)
+		added, b.folder.Plan[check.Name] = history.Extend(before, check.Every, held.First, held.Last)
 		var past []postgres.PastRevision
 		for _, p := range added {
 			past = append(past, postgres.PastRevision{From: p.From, To: p.To})
