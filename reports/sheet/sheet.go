@@ -237,5 +237,6 @@ var method = []string{ //nolint:gochecknoglobals // a constant in all but name
 	"budget = (1 − target) × (window − excluded); left = budget − bad; worst case left = budget − bad − unknown",
 	"MISSED when bad > budget; MET when bad + unknown ≤ budget; else NOT PROVEN",
 	"Percentages are rounded down, lost time up. All listed outages add up to the downtime.",
-	"MTTA: page to acknowledgement, acknowledged incidents only. Out of hours: not Mon–Fri 08–18 in the person's zone.",
+	"MTTA: first page that a channel took to first acknowledgement, acknowledged incidents only. Out of hours: not Mon–Fri 08–18 in the person's zone.",
+	"Latencies, and how many looks they are of, are those of the UTC days that begin in the window, as far as they were over or known when this was made.",
 }
