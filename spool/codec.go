@@ -142,12 +142,13 @@ const (
 	flagOK
 	flagBlind
 	flagBody // Fault.Body is there, though it may be empty
+	flagRepeat
 )
 
 func flags(r probe.Result) byte {
 	var f byte
 	for bit, set := range map[byte]bool{
-		flagExtra: r.Extra, flagOK: r.Look.OK, flagBlind: r.Look.Blind, flagBody: r.Look.Fault.Body != nil,
+		flagExtra: r.Extra, flagOK: r.Look.OK, flagBlind: r.Look.Blind, flagBody: r.Look.Fault.Body != nil, flagRepeat: r.Repeat,
 	} {
 		if set {
 			f |= bit
@@ -177,7 +178,7 @@ func decodeBody(b []byte) (probe.Result, error) {
 		return r, errBadBody
 	}
 	f, d := b[1], &decoder{b: b[2:]}
-	r.Extra, r.Look.OK, r.Look.Blind = f&flagExtra != 0, f&flagOK != 0, f&flagBlind != 0
+	r.Extra, r.Repeat, r.Look.OK, r.Look.Blind = f&flagExtra != 0, f&flagRepeat != 0, f&flagOK != 0, f&flagBlind != 0
 	r.Check, r.Location, r.Slot = d.string(), d.string(), d.time()
 	r.Round, r.Started, r.Lag = d.int(), d.time(), d.duration()
 	r.Outcome = probe.Outcome(d.small(math.MinInt16, math.MaxInt16)) //nolint:gosec // bounded
