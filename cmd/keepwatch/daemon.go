@@ -78,9 +78,10 @@ type daemon struct {
 	burns     *burns
 	visitors  *visitors
 
-	site   *site.Site
-	siteLn net.Listener
-	own    *ownProbes // nil without a site
+	site    *site.Site
+	siteLn  net.Listener
+	ballast []byte     // see siteBallast
+	own     *ownProbes // nil without a site
 
 	pd pagerDuty
 }

@@ -8,10 +8,10 @@ import (
 )
 
 // Bounds of the memory for what is asked for again and again: opening, sending and
-// closing a small file costs more than its bytes.
+// closing a file costs more than its bytes, up to some 200 KB (BenchmarkWholeCached).
 const (
 	hotBytes   = 32 << 20
-	hotLargest = 64 << 10 // larger ones leave by sendfile, which costs less than copying them
+	hotLargest = 256 << 10 // larger ones leave by sendfile
 	hotSeen    = 4096
 )
 

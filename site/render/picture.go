@@ -121,6 +121,7 @@ const (
 // Rendition is a rendered picture. Close it after use.
 type Rendition struct {
 	io.ReadSeeker
+	Data   []byte // all of it, when it is in memory; nil when it is a file. It must not be changed
 	Key    string // the same value as Picture.Key
 	Cached bool   // it came from the cache directory
 	closer io.Closer

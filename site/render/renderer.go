@@ -107,7 +107,7 @@ func (r *Renderer) Get(ctx context.Context, p Picture, edge int, lane Lane) (*Re
 	if data := r.hot.get(key); data != nil {
 		r.hits.Add(1)
 		r.cache.touch(key)
-		return &Rendition{ReadSeeker: bytes.NewReader(data), Key: key, Cached: true}, nil
+		return &Rendition{ReadSeeker: bytes.NewReader(data), Data: data, Key: key, Cached: true}, nil
 	}
 	if f := r.cache.open(key, time.Now()); f != nil {
 		r.hits.Add(1)
@@ -136,7 +136,7 @@ func (r *Renderer) Get(ctx context.Context, p Picture, edge int, lane Lane) (*Re
 	if err != nil {
 		return nil, err
 	}
-	return &Rendition{ReadSeeker: bytes.NewReader(f.data), Key: key}, nil
+	return &Rendition{ReadSeeker: bytes.NewReader(f.data), Data: f.data, Key: key}, nil
 }
 
 // await waits for a render: for its turn at most opts.Wait, not counting the
