@@ -79,6 +79,7 @@ long: need-race ## the long forms: 1,000,000 on-call comparisons, New Relic faul
 
 SEED ?= 0
 faults: need ## the fault suite: 14 kinds of harm, 0 pages lost; writes docs/faults.md (20 minutes; SEED=… ROW=… replays one)
+	@deploy/need uml
 	$(GO) run ./faults -seed "$(SEED)" -row "$(ROW)"
 
 figures: need ## only the figures of the fault suite

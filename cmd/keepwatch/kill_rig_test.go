@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -63,6 +64,7 @@ type rig struct {
 	pdURL  string
 	pdLog  *safeBuffer
 	db     string // database.url of the daemons; "" for their own
+	config string // of the daemons; "" is rigConfig
 
 	mu      sync.Mutex
 	outages []outage // guarded by mu
@@ -179,7 +181,7 @@ func (r *rig) daemon(name string) *process {
 	if err := os.Mkdir(p.home, 0o755); err != nil {
 		r.t.Fatal(err)
 	}
-	config := rigConfig
+	config := cmp.Or(r.config, rigConfig)
 	if r.db == "" {
 		config = strings.Replace(config, "database: {url: \"${KILL_DATABASE}\"}\n", "", 1)
 	}
