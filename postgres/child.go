@@ -98,6 +98,9 @@ func severity(line string) slog.Level {
 	if strings.HasPrefix(strings.TrimSpace(rest), "the database system is ") {
 		return slog.LevelDebug // starting, recovering: we ask until it is ready
 	}
+	if strings.TrimSpace(rest) == "terminating connection due to administrator command" {
+		return slog.LevelDebug // we stop it, and it had not yet noticed that a session was closed
+	}
 	switch word {
 	case "PANIC":
 		return slog.LevelError

@@ -41,7 +41,7 @@ func TestSeverity(t *testing.T) {
 	for line, want := range map[string]slog.Level{
 		"LOG:  checkpoint starting: time":                               slog.LevelDebug,
 		"FATAL:  the database system is starting up":                    slog.LevelDebug,
-		"FATAL:  terminating connection due to administrator command":   slog.LevelWarn,
+		"FATAL:  terminating connection due to administrator command":   slog.LevelDebug,
 		"WARNING:  there is no transaction in progress":                 slog.LevelWarn,
 		"ERROR:  duplicate key value violates unique constraint":        slog.LevelWarn,
 		"PANIC:  could not write to file: No space left on device":      slog.LevelError,
