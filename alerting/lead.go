@@ -2,6 +2,7 @@ package alerting
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -17,8 +18,10 @@ type Lease struct {
 	// values say that neither is known.
 	Up    time.Time
 	Other bool
-	// Took is called when the lease is kept, which makes this daemon the last that led. nil is allowed.
-	Took func(ctx context.Context)
+	// Took notes that this daemon is the last that led, before it leads: who begins to lead
+	// and cannot say so, because the database goes away just then, would lead in the dark
+	// beside the one that is noted. nil is allowed.
+	Took func(ctx context.Context) error
 }
 
 // Leader lets one of several daemons page. It polls and never waits for a lock.
@@ -98,11 +101,12 @@ func (l *Leader) step(ctx context.Context, run *leading) {
 	if run.cancel == nil && !run.away.IsZero() && time.Since(run.away) < yieldFor && !l.Was() {
 		return
 	}
-	lease, held, err := l.Try(ctx)
+	lease, held, err := l.ask(ctx, run)
 	if err == nil {
 		run.dark = time.Time{}
 	}
 	switch {
+	case errors.Is(err, errYields):
 	case err != nil:
 		if run.away = time.Now(); run.dark.IsZero() {
 			run.dark = run.away
@@ -111,13 +115,8 @@ func (l *Leader) step(ctx context.Context, run *leading) {
 			l.Log.WarnContext(ctx, "leading without the database: no other daemon is known to lead", "err", err)
 			run.start(ctx)
 		}
-	case held && run.yields(lease):
-		lease.Release()
 	case held:
 		run.lost, run.release = lease.Lost, lease.Release
-		if lease.Took != nil {
-			lease.Took(ctx)
-		}
 		l.Mark(true)
 		run.start(ctx)
 	default:
@@ -129,6 +128,27 @@ func (l *Leader) step(ctx context.Context, run *leading) {
 			l.Mark(false)
 		}
 	}
+}
+
+var errYields = errors.New("the daemon that led before shall ask first")
+
+// ask asks for the lead and notes that it is taken. A lease that is not to be kept is given back.
+func (l *Leader) ask(ctx context.Context, run *leading) (lease Lease, held bool, err error) {
+	lease, held, err = l.Try(ctx)
+	switch {
+	case err != nil || !held:
+		return Lease{}, false, err
+	case run.yields(lease):
+		lease.Release()
+		return Lease{}, false, errYields
+	case lease.Took == nil:
+		return lease, true, nil
+	}
+	if err := lease.Took(ctx); err != nil && run.cancel == nil {
+		lease.Release()
+		return Lease{}, false, err
+	}
+	return lease, true, nil // who leads already is noted
 }
 
 // leading is the running part and the lease; owned by Run's goroutine.

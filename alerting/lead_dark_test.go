@@ -97,3 +97,29 @@ func TestRestartedWhileTheDatabaseRestarts(t *testing.T) {
 		}
 	})
 }
+
+// TestLeadThatCannotBeNoted: a daemon wins the lead at the moment at which the database
+// goes away, and cannot note it. It does not lead, for the one that is noted would lead in
+// the dark beside it.
+func TestLeadThatCannotBeNoted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var k lock
+		b := k.leader("b", false)
+		try := b.Try
+		b.Try = func(ctx context.Context) (Lease, bool, error) {
+			lease, held, err := try(ctx)
+			lease.Took = func(context.Context) error {
+				k.change(func() { k.away = true })
+				return errAway
+			}
+			return lease, held, err
+		}
+		go func() { _ = b.Run(t.Context()) }()
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if k.ran() != "" || b.Leads() || k.holder != "" {
+			t.Errorf("got %q, the lead held by %q; want nobody to lead", k.ran(), k.holder)
+		}
+	})
+}

@@ -151,7 +151,7 @@ func (s *pagerSettings) leader(db *postgres.DB, log *slog.Logger, part func(cont
 				return alerting.Lease{}, held, err
 			}
 			last, up, _ := db.LastLead(ctx, "pager")
-			took := func(ctx context.Context) { _ = db.NoteLead(ctx, "pager", s.Dir, time.Now()) }
+			took := func(ctx context.Context) error { return db.NoteLead(ctx, "pager", s.Dir, time.Now()) }
 			return alerting.Lease{Lost: lost, Release: release, Up: up, Other: last != "" && last != s.Dir, Took: took}, held, nil
 		},
 		Was: func() bool {

@@ -250,12 +250,10 @@ func (d *daemon) tryLead(ctx context.Context) (alerting.Lease, bool, error) {
 	if err != nil {
 		d.log.WarnContext(ctx, "not known who led last", "err", err)
 	}
-	took := func(ctx context.Context) {
+	took := func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 		defer cancel()
-		if err := db.NoteLead(ctx, leadName, me, d.now().UTC()); err != nil {
-			d.log.WarnContext(ctx, "not noted that this daemon leads", "err", err)
-		}
+		return db.NoteLead(ctx, leadName, me, d.now().UTC())
 	}
 	return alerting.Lease{Lost: lost, Release: release, Up: up, Other: last != "" && last != me, Took: took}, true, nil
 }
