@@ -27,9 +27,10 @@ const (
 // postmaster is a running server: our child, or one that a killed daemon left
 // behind.
 type postmaster struct {
-	pid  int
-	done <-chan struct{} // closed when the process has ended
-	said *lastLines
+	pid    int
+	done   <-chan struct{} // closed when the process has ended
+	said   *lastLines
+	killed bool // set before done closes: a signal ended it, not its own will
 }
 
 // startChild starts cmd on a thread of its own, which it keeps until the child
@@ -58,6 +59,10 @@ func startChild(cmd *exec.Cmd, log *slog.Logger) (*postmaster, error) {
 		var relayed sync.WaitGroup
 		relayed.Go(func() { relay(out, child.said, log) })
 		err = cmd.Wait()
+		if cmd.ProcessState != nil {
+			state, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
+			child.killed = ok && state.Signaled()
+		}
 		// A stuck backend may outlive its postmaster and hold the pipe.
 		_ = out.SetReadDeadline(time.Now().Add(lastWords))
 		relayed.Wait()

@@ -20,6 +20,7 @@ const (
 	superuser = "keepwatch"
 	database  = "keepwatch"
 
+	startTries   = 3
 	startTimeout = 10 * time.Minute       // a recovery after a crash may read much
 	readyPoll    = 10 * time.Millisecond  // between two questions whether it is ready
 	adoptProof   = 250 * time.Millisecond // a server that is being shut down is gone by then
@@ -73,7 +74,7 @@ func (s *Server) begin(ctx context.Context) error {
 	if err := s.place.prepare(ctx, s.log); err != nil {
 		return err
 	}
-	if err := s.start(ctx); err != nil {
+	if err := s.startAnew(ctx); err != nil {
 		return err
 	}
 	if err := s.ensureDatabase(ctx); err != nil {
@@ -127,6 +128,20 @@ func (s *Server) Run(ctx context.Context) error {
 			continue // s.running has ended, so the next turn pauses and tries again
 		}
 		s.log.Info("database server is back", "took_ms", time.Since(since).Milliseconds())
+	}
+}
+
+var errKilled = errors.New("the database server was killed while it started")
+
+// startAnew starts the server, and again when something kills it meanwhile: the kernel for
+// want of memory, or a person.
+func (s *Server) startAnew(ctx context.Context) error {
+	for try := 1; ; try++ {
+		err := s.start(ctx)
+		if !errors.Is(err, errKilled) || try == startTries {
+			return err
+		}
+		s.log.Warn("database server was killed while it started, starting it again", "err", err)
 	}
 }
 
@@ -253,6 +268,9 @@ func (s *Server) awaitReady(ctx context.Context) error {
 		case <-ctx.Done():
 			return fmt.Errorf("the database server does not become ready: %w (it says: %s)", err, s.running.said)
 		case <-s.running.done:
+			if s.running.killed {
+				return fmt.Errorf("%w (it says: %s)", errKilled, s.running.said)
+			}
 			return fmt.Errorf("the database server does not start (it says: %s)", s.running.said)
 		case <-time.After(readyPoll):
 		}
