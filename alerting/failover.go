@@ -159,10 +159,12 @@ func (f *Failover) Claim(ctx context.Context, now time.Time, lease time.Duration
 	unsure := false // an earlier try may have claimed pages that nobody was told of
 	err := f.do(ctx, func(ctx context.Context, s Store) error {
 		var err error
-		claimed, err = s.Claim(ctx, now, lease, limit)
-		if err == nil && unsure && s == Store(f.Primary) {
-			claimed, err = f.untold(ctx, claimed, now.Add(lease))
+		if unsure && s == Store(f.Primary) {
+			if claimed, err = f.untold(ctx, now.Add(lease)); err != nil || len(claimed) > 0 {
+				return err
+			}
 		}
+		claimed, err = s.Claim(ctx, now, lease, limit)
 		unsure = unsure || err != nil
 		return err
 	}, func(ctx context.Context) error { return f.view.Import(ctx, Change{Pages: claimed}) })

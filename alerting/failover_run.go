@@ -291,27 +291,27 @@ func (f *Failover) tellReturn(ctx context.Context) {
 	}
 }
 
-// untold adds to what a claim has told the pages that an earlier try of it has taken, with
-// the same end of the lease, and whose answer was lost: until the lease ends nobody else
-// would send them. What was told before is known here by its epoch.
-func (f *Failover) untold(ctx context.Context, told []Page, until time.Time) ([]Page, error) {
+// untold returns the pages that an earlier try of a claim has taken, with this end of the
+// lease, and whose answer was lost: until the lease ends nobody else would send them. What
+// was told before is known here by its epoch.
+func (f *Failover) untold(ctx context.Context, until time.Time) ([]Page, error) {
 	owed, err := f.Primary.Unfinished(ctx)
 	if err != nil {
 		return nil, err
 	}
+	var lost []Page
 	for _, c := range owed {
 		known, err := f.view.Pages(ctx, c.Incident.ID)
 		if err != nil {
 			return nil, err
 		}
-		known = slices.Concat(known, told)
 		for _, p := range c.Pages {
 			if p.State == Sending && p.LeaseUntil.Sub(until).Abs() < time.Millisecond &&
 				!slices.ContainsFunc(known, func(k Page) bool { return k.ID == p.ID && k.Epoch >= p.Epoch }) {
-				told = append(told, p)
+				lost = append(lost, p)
 			}
 		}
 	}
-	slices.SortFunc(told, byUrgency)
-	return told, nil
+	slices.SortFunc(lost, byUrgency)
+	return lost, nil
 }

@@ -11,8 +11,6 @@ import (
 
 // TestServerKilledWhileItStarts: the first postmaster is killed before it answers, as the
 // kernel does when memory is short. The daemon starts another one, and does not end.
-//
-//nolint:paralleltest // the environment belongs to all tests
 func TestServerKilledWhileItStarts(t *testing.T) {
 	dir := serverPlace(t)
 	found, err := postgres.FindBinaries(t.Context(), 0)
