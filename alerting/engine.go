@@ -83,6 +83,7 @@ type service struct {
 	pages     []Page // of the open incident
 	recent    map[string][]Verdict
 	notBefore time.Time
+	ended     time.Time   // when an episode ended that another daemon led; see drop
 	past      []time.Time // failures of the incident before
 }
 
@@ -211,6 +212,9 @@ func (e *Engine) heed(w *watched, vs []Verdict, now time.Time) {
 }
 
 func (s *service) hear(v Verdict) {
+	if s.over(v) {
+		return
+	}
 	vs := append(s.recent[v.Check], v)
 	if most := max(s.rule.Confirm, s.rule.Recover) + keepRows; len(vs) > 2*most {
 		vs = append(vs[:0], vs[len(vs)-most:]...)

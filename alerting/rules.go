@@ -68,7 +68,7 @@ func carry(old *service, r Rule, now time.Time) *service {
 	if old == nil {
 		return s
 	}
-	s.open, s.pages, s.notBefore, s.past = old.open, old.pages, old.notBefore, old.past
+	s.open, s.pages, s.notBefore, s.ended, s.past = old.open, old.pages, old.notBefore, old.ended, old.past
 	for _, c := range r.Checks {
 		s.recent[c.Name] = old.recent[c.Name]
 	}

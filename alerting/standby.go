@@ -88,7 +88,7 @@ func (e *Engine) begin(ctx context.Context) {
 		return
 	}
 	for _, s := range e.services {
-		s.drop(ended[s.rule.Service])
+		s.drop(sooner(ended[s.rule.Service], now)) // another host's clock may be ahead
 	}
 	for _, w := range e.checks {
 		w.tally.start(w.tally.worst(now), now) // nobody has looked again for what is half confirmed
@@ -116,7 +116,7 @@ func inDoubt(pages []Page, since time.Time) []Page {
 // unsee drops all that was seen, as if the daemon had just started. mu is held.
 func (e *Engine) unsee(now time.Time) {
 	for _, s := range e.services {
-		s.recent = map[string][]Verdict{}
+		s.recent, s.ended = map[string][]Verdict{}, time.Time{}
 		s.notBefore = later(s.notBefore, now.Truncate(time.Second))
 	}
 	for _, w := range e.checks {
@@ -140,14 +140,19 @@ func (e *Engine) lastEnds(ctx context.Context) (map[string]time.Time, error) {
 	return ended, err
 }
 
-// drop forgets the verdicts that belong to an episode which has ended: it must not be
-// opened again under its old key, and nobody be paged for it.
+// drop forgets the verdicts of slots that began before an episode ended: it must not be
+// opened again, by a look that was made before the recovery and judged after it. The same
+// holds for those that are still to come.
 func (s *service) drop(ended time.Time) {
 	if ended.IsZero() {
 		return
 	}
+	s.ended = ended
 	s.notBefore = later(s.notBefore, ended.Truncate(time.Second).Add(time.Second))
 	for check, vs := range s.recent {
-		s.recent[check] = slices.DeleteFunc(vs, func(v Verdict) bool { return !v.At.After(ended) })
+		s.recent[check] = slices.DeleteFunc(vs, s.over)
 	}
 }
+
+// over reports whether a verdict is about an episode that has ended elsewhere.
+func (s *service) over(v Verdict) bool { return v.Outcome == probe.Bad && !v.Slot.After(s.ended) }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"keepwatch/probe"
 )
 
 // TestStoryTakeoverMidConfirmation: the leader dies when a failure is half confirmed. The
@@ -92,6 +94,34 @@ func TestStoryTakeoverReopensNothing(t *testing.T) {
 		p.hear(true)
 		time.Sleep(10 * time.Minute)
 		w.want(w.pager.taken(), "trigger person:ada", "resolve person:ada")
+	})
+}
+
+// TestStoryTakeoverLateLook: the stand-by looked before the recovery and judged that after
+// the leader had resolved. That look says nothing about a new outage; the next slot does.
+func TestStoryTakeoverLateLook(t *testing.T) {
+	t.Parallel()
+	tell(t, func(w *world) {
+		p := w.pair()
+		p.lead(0)
+		time.Sleep(5*time.Minute + time.Second)
+		w.fail()
+		time.Sleep(4 * time.Minute)
+		w.heal()
+		time.Sleep(2 * time.Minute)
+		w.want(w.pager.taken(), "trigger person:ada", "resolve person:ada")
+		slot := time.Now().UTC().Truncate(time.Minute)
+		for _, at := range []time.Time{slot.Add(-time.Minute), slot} {
+			for _, loc := range threeLocations().Locations {
+				p.daemons[1].engine.Record(look(loc, at, probe.Bad))
+			}
+		}
+		p.lead(1)
+		time.Sleep(30 * time.Second)
+		w.want(w.pager.taken(), "trigger person:ada", "resolve person:ada")
+		w.fail()
+		time.Sleep(3 * time.Minute)
+		w.want(w.pager.taken(), "trigger person:ada", "resolve person:ada", "trigger person:ada")
 	})
 }
 
