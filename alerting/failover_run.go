@@ -36,7 +36,12 @@ func (f *Failover) start(ctx context.Context) {
 	f.mu.Unlock()
 	ctx = context.WithoutCancel(ctx) // the first caller's end must not decide for all
 	spoolErr := f.recall(ctx)
+	began := time.Now()
 	cause := f.settleIn(ctx)
+	for cause != nil && f.patient(began) {
+		rest(ctx, againAfter+rand.N(againAfter))
+		cause = f.settleIn(ctx)
+	}
 	switch {
 	case cause == nil:
 		f.enter(OnPrimary, nil)

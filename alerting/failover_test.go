@@ -107,6 +107,13 @@ func failover(primary alerting.Primary, reserve alerting.Reserve) *alerting.Fail
 	return &alerting.Failover{Primary: primary, Spool: reserve, Log: slog.New(slog.DiscardHandler)}
 }
 
+// impatient does not wait for a primary that is away all the time.
+func impatient(primary alerting.Primary, reserve alerting.Reserve) *alerting.Failover {
+	f := failover(primary, reserve)
+	f.Timeout = time.Millisecond
+	return f
+}
+
 func TestFailoverConforms(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(t *testing.T) alerting.Store{
@@ -118,10 +125,10 @@ func TestFailoverConforms(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = o.Close() })
-			return failover(&faulty{mode: "refuse"}, o)
+			return impatient(&faulty{mode: "refuse"}, o)
 		},
-		"in memory":       func(*testing.T) alerting.Store { return failover(&faulty{mode: "refuse"}, &faulty{mode: "refuse"}) },
-		"without a spool": func(*testing.T) alerting.Store { return failover(&faulty{mode: "refuse"}, nil) },
+		"in memory":       func(*testing.T) alerting.Store { return impatient(&faulty{mode: "refuse"}, &faulty{mode: "refuse"}) },
+		"without a spool": func(*testing.T) alerting.Store { return impatient(&faulty{mode: "refuse"}, nil) },
 		"late answers":    func(*testing.T) alerting.Store { return failover(&faulty{lateOdds: 30}, &alerting.Book{}) },
 	} {
 		t.Run(name, func(t *testing.T) {

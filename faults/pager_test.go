@@ -150,7 +150,11 @@ func (s *pagerSettings) leader(db *postgres.DB, log *slog.Logger, part func(cont
 			if err != nil || !held {
 				return alerting.Lease{}, held, err
 			}
-			last, up, _ := db.LastLead(ctx, "pager")
+			last, up, err := db.LastLead(ctx, "pager")
+			if err != nil {
+				release()
+				return alerting.Lease{}, false, err
+			}
 			took := func(ctx context.Context) error { return db.NoteLead(ctx, "pager", s.Dir, time.Now()) }
 			return alerting.Lease{Lost: lost, Release: release, Up: up, Other: last != "" && last != s.Dir, Took: took}, held, nil
 		},

@@ -248,7 +248,8 @@ func (d *daemon) tryLead(ctx context.Context) (alerting.Lease, bool, error) {
 	}
 	last, up, err := db.LastLead(ctx, leadName)
 	if err != nil {
-		d.log.WarnContext(ctx, "not known who led last", "err", err)
+		release() // the connections of a database that has just restarted fail once each
+		return alerting.Lease{}, false, err
 	}
 	took := func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
