@@ -156,3 +156,13 @@ func (s *service) drop(ended time.Time) {
 
 // over reports whether a verdict is about an episode that has ended elsewhere.
 func (s *service) over(v Verdict) bool { return v.Outcome == probe.Bad && !v.Slot.After(s.ended) }
+
+// doubt forgets what said, before another daemon opened an incident, that all is well: a
+// look of the same slot that was made a moment earlier is no recovery.
+func (s *service) doubt(inc Incident) {
+	for check, vs := range s.recent {
+		s.recent[check] = slices.DeleteFunc(vs, func(v Verdict) bool {
+			return v.Outcome == probe.Good && (!v.At.After(inc.Opened) || !v.Slot.After(inc.Started))
+		})
+	}
+}

@@ -125,6 +125,32 @@ func TestStoryTakeoverLateLook(t *testing.T) {
 	})
 }
 
+// TestStoryTakeoverEarlyLook: the stand-by looked a moment before the outage began, in the
+// slots in which the leader saw it begin. When it takes over that is no recovery.
+func TestStoryTakeoverEarlyLook(t *testing.T) {
+	t.Parallel()
+	tell(t, func(w *world) {
+		p := w.pair()
+		p.lead(0)
+		time.Sleep(5*time.Minute + time.Second)
+		w.fail()
+		time.Sleep(2 * time.Minute)
+		w.want(w.pager.taken(), "trigger person:ada")
+		slot := time.Now().UTC().Truncate(time.Minute)
+		for _, at := range []time.Time{slot.Add(-time.Minute), slot} {
+			for _, loc := range threeLocations().Locations {
+				p.daemons[1].engine.Record(look(loc, at, probe.Good))
+			}
+		}
+		p.lead(1)
+		time.Sleep(5 * time.Minute)
+		w.want(w.pager.taken(), "trigger person:ada")
+		w.heal()
+		time.Sleep(3 * time.Minute)
+		w.want(w.pager.taken(), "trigger person:ada", "resolve person:ada")
+	})
+}
+
 // TestStoryTakeoverBlindToThePast: when the database cannot say which incidents have
 // ended, what the stand-by saw before does not count.
 func TestStoryTakeoverBlindToThePast(t *testing.T) {

@@ -267,6 +267,7 @@ func (e *Engine) takeOver(inc Incident, pages []Page, now time.Time) {
 		e.enact(stray, e.situation(stray).resolve(now, now, "closed: the service is no longer configured"))
 	case s.open == nil:
 		s.open, s.pages = &inc, pages
+		s.doubt(inc)
 		e.Log.Info("open incident restored", "incident", inc.ID)
 	case s.open.ID == inc.ID:
 		if inc.Version > s.open.Version {
