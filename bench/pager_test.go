@@ -53,6 +53,9 @@ func (s *slow) Send(ctx context.Context, p alerting.Page) alerting.Receipt {
 func pager(store alerting.Store, phone alerting.Notifier, list []probe.Check) (*alerting.Engine, *alerting.Deliverer) {
 	log := slog.New(slog.DiscardHandler)
 	e := &alerting.Engine{Store: store, Log: log}
+	if db, ok := store.(postgres.Incidents); ok {
+		e.Ended = db.Ended
+	}
 	d := &alerting.Deliverer{Store: store, Notifiers: map[string]alerting.Notifier{"pagerduty": phone}, Settled: e.Settled, Log: log}
 	e.Wake = d.Wake
 	// Everybody has a key of their own: a key is paced at 100 pages a minute, as PagerDuty asks.

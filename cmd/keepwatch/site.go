@@ -44,12 +44,12 @@ func (d *daemon) makeSite() (err error) {
 }
 
 // How much garbage a process that only serves the site may gather: siteGC percent of what
-// is in use, and of a ballast that is never touched and so takes no memory. Each decoded
-// picture is tens of megabytes, and with Go's 100 a flood took 226 MiB. Without the ballast
-// a process that only sends pictures, with 10 MiB in use, collected after each 4 MiB: a
-// quarter of its time. A fixed limit would do the same until more than that is in use, and
-// then never stop collecting.
+// is in use and of a ballast that is never touched, so takes no memory. That is 8 MiB, and
+// little more when much is in use. Each decoded picture is tens of megabytes, and with Go's
+// 100 percent a flood took 226 MiB; with 40 and no ballast a process that only sends
+// pictures, with 10 MiB in use, collected after each 4 MiB, for a quarter of its time. A
+// fixed limit would do the same until more than that is in use, and then never stop collecting.
 const (
-	siteGC      = 20
-	siteBallast = 32 << 20
+	siteGC      = 8
+	siteBallast = 96 << 20
 )
