@@ -76,6 +76,18 @@ func (c *checker) outside(at, name string, p oncall.PolicyConfig) {
 	}
 }
 
+// FallbackNames are the channels that take over, in file order; mails are those
+// of them that a person reads one by one.
+func (f *File) FallbackNames() (names, mails []string) {
+	for _, ch := range f.Fallback.Channels {
+		names = append(names, ch.Name)
+		if ch.Email != nil {
+			mails = append(mails, ch.Name)
+		}
+	}
+	return names, mails
+}
+
 // QuietChannels are the fallback channels that ring nobody, in file order: mail and chat.
 func (f *File) QuietChannels() []string {
 	var out []string

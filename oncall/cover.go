@@ -46,6 +46,10 @@ func (c Cover) Validate(r Roster) error {
 	return nil
 }
 
+// CoversSince is how far back covers are asked for: a shift that began before is
+// shown with its file's beginning.
+const CoversSince = 62 * 24 * time.Hour
+
 // With returns the roster with covers in force: they win over the file's
 // overrides, and later ones over earlier ones. A cancelled one holds until it was cancelled; those
 // of unknown rotations are left out. The roster itself is not changed.

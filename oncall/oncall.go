@@ -5,7 +5,11 @@
 // instant that leaves is UTC.
 package oncall
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
 // Source says why a person is on call.
 type Source string
@@ -66,6 +70,18 @@ type Level struct {
 type Roster struct {
 	People    map[string]Person
 	Rotations map[string]Rotation
+}
+
+// Names are the rotations, sorted.
+func (r Roster) Names() []string { return slices.Sorted(maps.Keys(r.Rotations)) }
+
+// At returns who is on call at t in every rotation, sorted by its name.
+func (r Roster) At(t time.Time) []Shift {
+	var out []Shift
+	for _, name := range r.Names() {
+		out = append(out, r.OnCall(name, t))
+	}
+	return out
 }
 
 // OnCall returns who answers for a name (a rotation or a person) at t. A person's

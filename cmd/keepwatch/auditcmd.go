@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"keepwatch/cmd/keepwatch/wording"
 	"keepwatch/postgres"
 )
 
@@ -79,10 +80,10 @@ func (c *cli) auditCommand() *cobra.Command {
 func (c *cli) printAudit(list []postgres.AuditEntry, format string) error {
 	for _, e := range list {
 		if format == "text" {
-			c.printf("%s  %-10s %-14s %s  %s\n", stamp(e.At), e.Who, e.What, e.Object, e.Detail)
+			c.printf("%s  %-10s %-14s %s  %s\n", wording.Stamp(e.At), e.Who, e.What, e.Object, e.Detail)
 			continue
 		}
-		if err := json.NewEncoder(c.out).Encode(auditLine{stamp(e.At), e.Who, e.What, e.Object, e.Detail}); err != nil {
+		if err := json.NewEncoder(c.out).Encode(auditLine{wording.Stamp(e.At), e.Who, e.What, e.Object, e.Detail}); err != nil {
 			return err
 		}
 	}

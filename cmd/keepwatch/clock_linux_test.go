@@ -26,6 +26,12 @@ import (
 // secondLevel is how long after the first level the second one is paged.
 const secondLevel = 20 * time.Second
 
+// The daemon looks at the host's clock every clockEvery; less than clockLimit is no step.
+const (
+	clockEvery = 500 * time.Millisecond
+	clockLimit = 500 * time.Millisecond
+)
+
 const clockRigConfig = `version: 1
 data_dir: ./data
 console: {listen: "${KILL_CONSOLE}"}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"keepwatch/cmd/keepwatch/datadir"
 )
 
 // reloadCommand checks the file, signals the daemon, and tells what became of it.
@@ -23,7 +25,7 @@ func (c *cli) reloadCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			pid, err := runningPID(f.DataDir, "watch")
+			pid, err := datadir.RunningPID(f.DataDir, "watch")
 			if err != nil {
 				return err
 			}
@@ -33,7 +35,7 @@ func (c *cli) reloadCommand() *cobra.Command {
 			if f.Console == nil {
 				return signalDaemon(pid)
 			}
-			url := consoleURL(f) + "/metrics"
+			url := f.ConsoleURL() + "/metrics"
 			before, err := reloadCount(cmd.Context(), url)
 			if err != nil {
 				return err

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"keepwatch/cmd/keepwatch/standin"
 )
 
 // demoFile is the configuration of the story: the example's shape with intervals
@@ -270,7 +272,7 @@ func (s *story) report(ctx context.Context) error {
 	s.say("The incident and the week so far, from the database:\n")
 	for _, args := range [][]string{{"incidents"}, {"report"}} {
 		cmd := exec.CommandContext(ctx, s.watch.Path, append(args, "--config", s.config)...) //nolint:gosec // ourselves
-		cmd.Env = append(os.Environ(), (&standIn{}).environ()...)
+		cmd.Env = append(os.Environ(), (&standin.Server{}).Environ()...)
 		cmd.Stdout, cmd.Stderr = s.out, s.errOut
 		s.printf("$ keepwatch %s\n", strings.Join(args, " "))
 		if err := cmd.Run(); err != nil {

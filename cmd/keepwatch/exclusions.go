@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"keepwatch/cmd/keepwatch/wording"
 	"keepwatch/config"
 	"keepwatch/postgres"
 	"keepwatch/reports"
@@ -120,7 +121,7 @@ func (c *cli) declare(ctx context.Context, db *postgres.DB, f *config.File, x re
 		return err
 	}
 	zone := f.Reports.TimeZone
-	c.printf("%s %d: %s, %s to %s\n", kindWord(x.Kind), id, x.Service, localStamp(x.From, zone), localStamp(x.To, zone))
+	c.printf("%s %d: %s, %s to %s\n", kindWord(x.Kind), id, x.Service, wording.LocalStamp(x.From, zone), wording.LocalStamp(x.To, zone))
 	switch {
 	case x.Kind == reports.Correction:
 		c.printf("A report that was written gets its new revision within a minute, while the daemon runs.\n")
@@ -196,19 +197,19 @@ func (c *cli) listExclusions(all []reports.Exclusion, kind, format string, zone 
 		none = false
 		if format == "json" {
 			err := json.NewEncoder(c.out).Encode(exclusionLine{
-				x.ID, x.Service, x.Kind, stamp(x.From), stamp(x.To), stamp(x.DeclaredAt), x.Author, x.Approver, x.Reason, stamp(x.Cancelled),
+				x.ID, x.Service, x.Kind, wording.Stamp(x.From), wording.Stamp(x.To), wording.Stamp(x.DeclaredAt), x.Author, x.Approver, x.Reason, wording.Stamp(x.Cancelled),
 			})
 			if err != nil {
 				return err
 			}
 			continue
 		}
-		line := fmt.Sprintf("%d  %s  %s to %s  by %s", x.ID, x.Service, localStamp(x.From, zone), localStamp(x.To, zone), x.Author)
+		line := fmt.Sprintf("%d  %s  %s to %s  by %s", x.ID, x.Service, wording.LocalStamp(x.From, zone), wording.LocalStamp(x.To, zone), x.Author)
 		if x.Approver != "" {
 			line += ", approved by " + x.Approver
 		}
 		if !x.Cancelled.IsZero() {
-			line += ", cancelled " + localStamp(x.Cancelled, zone)
+			line += ", cancelled " + wording.LocalStamp(x.Cancelled, zone)
 		}
 		c.printf("%s: %s\n", line, x.Reason)
 	}

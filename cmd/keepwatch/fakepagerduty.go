@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"keepwatch/alerting/fakepd"
+	"keepwatch/cmd/keepwatch/standin"
 )
 
 // fakeOptions are the files of the stand-in's command line.
@@ -99,7 +100,7 @@ func (c *cli) fakePagerDuty(ctx context.Context, o fakeOptions) (err error) {
 		}
 	}
 	c.printf("The PagerDuty stand-in listens on http://%s\n  set pagerduty.events_url (and api_url) to that address; open it in a browser to acknowledge and resolve\n  GET /_log: everything received   POST /_fault: misbehave   POST /_schedule: misbehave later   DELETE /_fault: behave again\n", ln.Addr())
-	return serve(ctx, ln, server.Handler())
+	return standin.Serve(ctx, ln, server.Handler())
 }
 
 // readAccount reads an account and refuses one that contradicts itself.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"keepwatch/cmd/keepwatch/ownprobe"
 	"keepwatch/config"
 	"keepwatch/history"
 	"keepwatch/postgres"
@@ -110,11 +111,11 @@ func (c *cli) importProbes(cmd *cobra.Command, paths []string, o importFlags, op
 
 // importable are the checks that results may be of, as the history knows them.
 func importable(f *config.File) (map[string]*probe.Check, error) {
-	own, err := newOwnProbes(f, false)
+	own, err := ownprobe.New(f, false)
 	if err != nil {
 		own = nil // nothing is asked here, so no key is needed
 	}
-	checks, err := f.ProbeChecks(own.env(probe.Env{Beats: &probe.Beats{}}))
+	checks, err := f.ProbeChecks(own.Env(probe.Env{Beats: &probe.Beats{}}))
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"keepwatch/cmd/keepwatch/wording"
 	"keepwatch/history"
 	"keepwatch/postgres"
 	"keepwatch/probe"
@@ -111,10 +112,10 @@ func (b *bringing) extend(ctx context.Context, check *probe.Check, held history.
 	for _, p := range added {
 		until := "on"
 		if !p.To.IsZero() {
-			until = "to " + stamp(p.To)
+			until = "to " + wording.Stamp(p.To)
 		}
 		b.out.printf("%s: its present configuration (every %s from %s, quorum %d) is valid from %s %s\n",
-			check.Name, check.Every, strings.Join(check.Locations, ", "), check.Quorum, stamp(p.From), until)
+			check.Name, check.Every, strings.Join(check.Locations, ", "), check.Quorum, wording.Stamp(p.From), until)
 	}
 	return nil
 }
@@ -189,7 +190,7 @@ func (b *bringing) say() {
 		if d == nil {
 			d = &brought{}
 		}
-		b.out.printf("%s from %s: %d attempts in %d slots, %s to %s\n", s.Check, s.Location, x.Entries, d.slots, stamp(x.First), stamp(x.Last))
+		b.out.printf("%s from %s: %d attempts in %d slots, %s to %s\n", s.Check, s.Location, x.Entries, d.slots, wording.Stamp(x.First), wording.Stamp(x.Last))
 		b.out.printf("  good %d, bad %d, unknown %d; good only after a retry %d\n", d.outcomes[history.Good], d.outcomes[history.Bad], d.outcomes[history.Unknown], d.soft)
 		if !b.dryRun {
 			b.out.printf("  new %d, known before %d, of which %d said something else and stay as they were\n", d.New+d.Learned, d.Known, d.Differ)

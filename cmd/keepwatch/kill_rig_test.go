@@ -27,6 +27,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"keepwatch/alerting/fakepd"
+	"keepwatch/cmd/keepwatch/standin"
 )
 
 // The rig of the kill tests: real daemons that may be killed at any moment, and,
@@ -218,7 +219,7 @@ func (p *process) start() {
 	cmd := exec.Command("keepwatch", "run", "--config", "kw.yaml", "--roles", "probe,watch", "--quiet")
 	cmd.Dir = p.home
 	cmd.Env = append(os.Environ(),
-		"PAGERDUTY_ROUTING_KEY="+standInKey, "KILL_CONSOLE="+p.console, "KILL_TARGET="+p.rig.target.URL,
+		"PAGERDUTY_ROUTING_KEY="+standin.Key, "KILL_CONSOLE="+p.console, "KILL_TARGET="+p.rig.target.URL,
 		"KILL_EVENTS="+p.rig.pdURL, "KILL_SECRET="+rigSecret, "KILL_HOLD="+rigHold.String(), "KILL_DATABASE="+p.rig.db)
 	cmd.Stdout, cmd.Stderr = p.log, p.log
 	if err := cmd.Start(); err != nil {

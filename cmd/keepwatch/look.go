@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"keepwatch/cmd/keepwatch/ownprobe"
 	"keepwatch/probe"
 )
 
@@ -31,11 +32,11 @@ func (c *cli) probe(cmd *cobra.Command, name string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	own, err := newOwnProbes(f, false)
+	own, err := ownprobe.New(f, false)
 	if err != nil { // most checks need neither key nor code
 		fmt.Fprintf(c.errOut, "without the key of the site's own probes: %v\n", err)
 	}
-	checks, err := f.ProbeChecks(own.env(probe.Env{}))
+	checks, err := f.ProbeChecks(own.Env(probe.Env{}))
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,8 @@
 // Command keepwatch runs a team's image site, watches it and any other site,
 // pages the person on call and writes the weekly report.
 //
-// This package holds flags, roles and the wiring by hand of all parts; what is
-// worth a unit test lives in the packages it wires.
+// This package holds the command line: one file a subcommand, its flags and what it
+// prints. The wiring of what runs is below, in daemon and simulation.
 package main
 
 import (

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"keepwatch/cmd/keepwatch/wording"
 	"keepwatch/config"
 	"keepwatch/oncall"
 )
@@ -47,7 +48,7 @@ func (c *cli) oncallNow() *cobra.Command {
 				return err
 			}
 			now := time.Now().UTC()
-			for _, s := range shiftsNow(c.roster(cmd.Context(), f), now) {
+			for _, s := range c.roster(cmd.Context(), f).At(now) {
 				if err := c.printShift(f, s, now, format); err != nil {
 					return err
 				}
@@ -69,7 +70,7 @@ func (c *cli) oncallNext() *cobra.Command {
 				return err
 			}
 			roster, now := c.roster(cmd.Context(), f), time.Now().UTC()
-			for _, name := range rotationNames(roster) {
+			for _, name := range roster.Names() {
 				next, ok := roster.Rotations[name].Next(now)
 				if !ok {
 					next = oncall.Shift{Rotation: name, Source: oncall.FromNobody}
@@ -102,7 +103,7 @@ overrides that people made count too.`,
 			if err != nil {
 				return err
 			}
-			names := rotationNames(f.Roster())
+			names := f.Roster().Names()
 			if rotation != "" {
 				if !slices.Contains(names, rotation) {
 					return fmt.Errorf("no rotation %q: the file has %s", rotation, strings.Join(names, ", "))
@@ -161,15 +162,6 @@ func (c *cli) loadRotations(cmd *cobra.Command, format string) (*config.File, er
 	return f, nil
 }
 
-func rotationNames(r oncall.Roster) []string {
-	var names []string
-	for name := range r.Rotations {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
-
 // parseInstant reads RFC 3339, or a local time of the zone. A local time that a
 // change of the clocks skips or doubles is refused: guessing would be a lie.
 func parseInstant(text string, zone *time.Location) (time.Time, error) {
@@ -202,7 +194,7 @@ func parseInstant(text string, zone *time.Location) (time.Time, error) {
 
 func (c *cli) printShift(f *config.File, s oncall.Shift, at time.Time, format string) error {
 	if format == "json" {
-		return json.NewEncoder(c.out).Encode(shiftLine{s.Rotation, stamp(at), s.Person, stamp(s.From), stamp(s.To), string(s.Source)})
+		return json.NewEncoder(c.out).Encode(shiftLine{s.Rotation, wording.Stamp(at), s.Person, wording.Stamp(s.From), wording.Stamp(s.To), string(s.Source)})
 	}
 	who := "nobody"
 	if s.Person != "" {
@@ -215,21 +207,6 @@ func (c *cli) printShift(f *config.File, s oncall.Shift, at time.Time, format st
 	if zone == nil {
 		zone = time.UTC
 	}
-	c.printf("%-12s %-22s %s – %s  %s\n", s.Rotation, who, localStamp(s.From, zone), localStamp(s.To, zone), s.Source)
+	c.printf("%-12s %-22s %s – %s  %s\n", s.Rotation, who, wording.LocalStamp(s.From, zone), wording.LocalStamp(s.To, zone), s.Source)
 	return nil
-}
-
-// stamp is an instant for programs: UTC, "" for no end.
-func stamp(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format(time.RFC3339)
-}
-
-func localStamp(t time.Time, zone *time.Location) string {
-	if t.IsZero() {
-		return "…"
-	}
-	return t.In(zone).Format("Mon 2006-01-02 15:04 MST")
 }

@@ -15,21 +15,18 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"keepwatch/cmd/keepwatch/wording"
 	"keepwatch/config"
 	"keepwatch/oncall"
 	"keepwatch/postgres"
 )
-
-// coversSince is how far back covers are asked for: a shift that began before is
-// shown with its file's beginning.
-const coversSince = 62 * 24 * time.Hour
 
 // roster is who is on call by the file and, when a database can be asked, by the
 // overrides that people made. What was not asked is said.
 func (c *cli) roster(ctx context.Context, f *config.File) oncall.Roster {
 	var covers []oncall.Cover
 	_, err := c.peek(ctx, f, func(ctx context.Context, db *postgres.DB) (err error) {
-		covers, err = postgres.Covers{DB: db}.List(ctx, time.Now().Add(-coversSince).UTC())
+		covers, err = postgres.Covers{DB: db}.List(ctx, time.Now().Add(-oncall.CoversSince).UTC())
 		return err
 	})
 	if err != nil {
@@ -51,7 +48,7 @@ func (c *cli) peek(ctx context.Context, f *config.File, use func(context.Context
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	err = useDatabase(ctx, dsn, slog.New(slog.DiscardHandler), func(db *postgres.DB) error { return use(ctx, db) })
+	err = postgres.Use(ctx, dsn, slog.New(slog.DiscardHandler), func(db *postgres.DB) error { return use(ctx, db) })
 	return err == nil, err
 }
 
@@ -144,7 +141,7 @@ func (c *cli) addCovers(ctx context.Context, f *config.File, what string, covers
 func coverDetail(covers []oncall.Cover) string {
 	var parts []string
 	for _, v := range covers {
-		parts = append(parts, fmt.Sprintf("%s from %s to %s", orNobody(v.Person), stamp(v.From), stamp(v.To)))
+		parts = append(parts, fmt.Sprintf("%s from %s to %s", orNobody(v.Person), wording.Stamp(v.From), wording.Stamp(v.To)))
 	}
 	if reason := covers[0].Reason; reason != "" {
 		parts = append(parts, reason)
@@ -159,12 +156,12 @@ func (c *cli) printCover(f *config.File, v oncall.Cover) {
 	}
 	state := ""
 	if !v.Cancelled.IsZero() {
-		state = "  cancelled " + localStamp(v.Cancelled, zone)
+		state = "  cancelled " + wording.LocalStamp(v.Cancelled, zone)
 	}
 	if v.Reason != "" {
 		state += "  " + strconv.Quote(v.Reason)
 	}
-	c.printf("%-4d %-12s %-10s %s – %s  by %s%s\n", v.ID, v.Rotation, orNobody(v.Person), localStamp(v.From, zone), localStamp(v.To, zone), v.By, state)
+	c.printf("%-4d %-12s %-10s %s – %s  by %s%s\n", v.ID, v.Rotation, orNobody(v.Person), wording.LocalStamp(v.From, zone), wording.LocalStamp(v.To, zone), v.By, state)
 }
 
 func (c *cli) oncallSwap() *cobra.Command {
@@ -240,7 +237,7 @@ func (c *cli) oncallOverrides() *cobra.Command {
 					}
 					return c.audited(cmd.Context(), db, "override ended", by, strconv.FormatInt(cancel, 10), "")
 				}
-				covers, err := store.List(cmd.Context(), time.Now().Add(-coversSince).UTC())
+				covers, err := store.List(cmd.Context(), time.Now().Add(-oncall.CoversSince).UTC())
 				if err != nil {
 					return err
 				}
@@ -260,7 +257,7 @@ func (c *cli) printCovers(f *config.File, covers []oncall.Cover, format string) 
 			c.printCover(f, v)
 			continue
 		}
-		line := coverLine{v.ID, v.Rotation, v.Person, stamp(v.From), stamp(v.To), v.By, v.Reason, stamp(v.Created), stamp(v.Cancelled)}
+		line := coverLine{v.ID, v.Rotation, v.Person, wording.Stamp(v.From), wording.Stamp(v.To), v.By, v.Reason, wording.Stamp(v.Created), wording.Stamp(v.Cancelled)}
 		if err := json.NewEncoder(c.out).Encode(line); err != nil {
 			return err
 		}

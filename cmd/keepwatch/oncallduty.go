@@ -131,7 +131,7 @@ one interruption, and one between 22:00 and 07:00 where the person lives counts 
 // interruptions counts the pages of everybody over [from, to), mail left out; known is
 // false while no database could be asked.
 func (c *cli) interruptions(ctx context.Context, f *config.File, roster oncall.Roster, from, to time.Time) (counted []oncall.Interruptions, known bool, err error) {
-	_, mails := fallbackNames(f)
+	_, mails := f.FallbackNames()
 	known, err = c.peek(ctx, f, func(ctx context.Context, db *postgres.DB) error {
 		rings, err := postgres.Incidents{DB: db}.Rings(ctx, from, to, mails)
 		counted = roster.Interruptions(rings)
@@ -225,7 +225,7 @@ func (c *cli) oncallDue() *cobra.Command {
 			}
 			roster, to := c.roster(cmd.Context(), f), time.Now().UTC()
 			from := to.AddDate(0, 0, -7*dueWeeks)
-			for _, name := range rotationNames(roster) {
+			for _, name := range roster.Names() {
 				line := dueLine{Rotation: name, Person: roster.Due(name, from, to), Weeks: dueWeeks}
 				for _, l := range roster.Loads([]string{name}, from, to, nil) {
 					if l.Person == line.Person {

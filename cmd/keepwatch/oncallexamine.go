@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"keepwatch/alerting/pagerduty"
+	"keepwatch/cmd/keepwatch/wording"
 	"keepwatch/config"
 	"keepwatch/oncall"
 )
@@ -27,7 +28,7 @@ func examine(ctx context.Context, f *config.File, roster oncall.Roster, now time
 	for _, found := range client.Examine(ctx, pagerduty.Examined{
 		Users: f.PagerDutyUsers(), Followed: f.Followed(), Roster: roster, From: f.PagerDuty.From,
 	}, now) {
-		out = append(out, troubleLine{Kind: "pagerduty_" + found.Kind, Person: found.Person, Policy: found.Policy, From: stamp(now), Text: found.Text})
+		out = append(out, troubleLine{Kind: "pagerduty_" + found.Kind, Person: found.Person, Policy: found.Policy, From: wording.Stamp(now), Text: found.Text})
 	}
 	return out
 }

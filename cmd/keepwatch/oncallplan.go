@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"keepwatch/cmd/keepwatch/wording"
 	"keepwatch/config"
 	"keepwatch/oncall"
 )
@@ -92,8 +93,8 @@ func troubles(f *config.File, roster oncall.Roster, from, to time.Time) []troubl
 	for _, g := range roster.Gaps(from, to) {
 		zone := f.Rotations[g.Rotation].TimeZone
 		out = append(out, troubleLine{
-			Kind: "gap", Rotation: g.Rotation, From: stamp(g.From), To: stamp(g.To),
-			Text: fmt.Sprintf("%s: nobody is on call from %s to %s (%s)", g.Rotation, localStamp(g.From, zone), localStamp(g.To, zone), spell(g.To.Sub(g.From))),
+			Kind: "gap", Rotation: g.Rotation, From: wording.Stamp(g.From), To: wording.Stamp(g.To),
+			Text: fmt.Sprintf("%s: nobody is on call from %s to %s (%s)", g.Rotation, wording.LocalStamp(g.From, zone), wording.LocalStamp(g.To, zone), wording.Spell(g.To.Sub(g.From))),
 		})
 	}
 	if f.PagerDuty == nil || f.PagerDuty.RoutingKey == "" {
@@ -103,7 +104,7 @@ func troubles(f *config.File, roster oncall.Roster, from, to time.Time) []troubl
 		for i, l := range f.Escalations[name].Levels {
 			if s := roster.OnCall(l.Page, from); s.Person == "" {
 				out = append(out, troubleLine{
-					Kind: "empty_level", Policy: name, Rotation: l.Page, From: stamp(from),
+					Kind: "empty_level", Policy: name, Rotation: l.Page, From: wording.Stamp(from),
 					Text: fmt.Sprintf("escalation %s: level %d pages %s, where nobody is on call now; the next level is paged at once", name, i+1, l.Page),
 				})
 			}
@@ -115,7 +116,7 @@ func troubles(f *config.File, roster oncall.Roster, from, to time.Time) []troubl
 // unreachable finds people who will be on call without any way to be told.
 func unreachable(f *config.File, roster oncall.Roster, from, to time.Time) []troubleLine {
 	seen := map[string]string{}
-	for _, name := range rotationNames(roster) {
+	for _, name := range roster.Names() {
 		for s := range roster.Rotations[name].Shifts(from, to) {
 			if p := f.People[s.Person]; s.Person != "" && p.PagerDuty.RoutingKey == "" && seen[s.Person] == "" {
 				seen[s.Person] = name
@@ -130,23 +131,6 @@ func unreachable(f *config.File, roster oncall.Roster, from, to time.Time) []tro
 		})
 	}
 	return out
-}
-
-// spell writes a duration for people: "2d 3h", "45m".
-func spell(d time.Duration) string {
-	d = d.Round(time.Minute)
-	days, hours, minutes := int(d.Hours())/24, int(d.Hours())%24, int(d.Minutes())%60
-	switch {
-	case days > 0 && hours > 0:
-		return fmt.Sprintf("%dd %dh", days, hours)
-	case days > 0:
-		return fmt.Sprintf("%dd", days)
-	case hours > 0 && minutes > 0:
-		return fmt.Sprintf("%dh %dm", hours, minutes)
-	case hours > 0:
-		return fmt.Sprintf("%dh", hours)
-	}
-	return fmt.Sprintf("%dm", minutes)
 }
 
 func (c *cli) oncallPreview() *cobra.Command {
@@ -181,7 +165,7 @@ func (c *cli) oncallPreview() *cobra.Command {
 }
 
 func (c *cli) printShifts(f *config.File, roster oncall.Roster, from, to time.Time, format string) error {
-	for _, name := range rotationNames(roster) {
+	for _, name := range roster.Names() {
 		for s := range roster.Rotations[name].Shifts(from, to) {
 			if err := c.printShift(f, s, from, format); err != nil {
 				return err
@@ -203,7 +187,7 @@ type differenceLine struct {
 func (c *cli) printDifferences(f *config.File, all []oncall.Difference, format string) error {
 	for _, d := range all {
 		if format == "json" {
-			if err := json.NewEncoder(c.out).Encode(differenceLine{d.Rotation, stamp(d.From), stamp(d.To), d.Before, d.Now}); err != nil {
+			if err := json.NewEncoder(c.out).Encode(differenceLine{d.Rotation, wording.Stamp(d.From), wording.Stamp(d.To), d.Before, d.Now}); err != nil {
 				return err
 			}
 			continue
@@ -212,7 +196,7 @@ func (c *cli) printDifferences(f *config.File, all []oncall.Difference, format s
 		if zone == nil {
 			zone = time.UTC
 		}
-		c.printf("%-12s %s – %s  %s → %s\n", d.Rotation, localStamp(d.From, zone), localStamp(d.To, zone), orNobody(d.Before), orNobody(d.Now))
+		c.printf("%-12s %s – %s  %s → %s\n", d.Rotation, wording.LocalStamp(d.From, zone), wording.LocalStamp(d.To, zone), orNobody(d.Before), orNobody(d.Now))
 	}
 	if len(all) == 0 && format == "text" {
 		c.printf("no difference\n")
@@ -229,7 +213,7 @@ func orNobody(person string) string {
 
 // chosen returns the rotation of that name, or all.
 func chosen(f *config.File, rotation string) ([]string, error) {
-	names := rotationNames(f.Roster())
+	names := f.Roster().Names()
 	if rotation == "" {
 		return names, nil
 	}

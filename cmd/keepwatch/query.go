@@ -5,15 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"path/filepath"
-	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"keepwatch/alerting"
+	"keepwatch/cmd/keepwatch/datadir"
 	"keepwatch/config"
 	"keepwatch/postgres"
 	"keepwatch/web"
@@ -24,7 +22,7 @@ import (
 func (c *cli) withDatabase(ctx context.Context, f *config.File, use func(*postgres.DB) error) error {
 	log := slog.New(slog.NewTextHandler(c.errOut, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	if dsn := f.Database.URL.Reveal(); dsn != "" {
-		return useDatabase(ctx, dsn, log, use)
+		return postgres.Use(ctx, dsn, log, use)
 	}
 	dir := filepath.Join(f.DataDir, "postgres")
 	dsn, running, err := postgres.Attach(dir) //nolint:contextcheck // it looks at files and has a deadline of its own
@@ -32,66 +30,12 @@ func (c *cli) withDatabase(ctx context.Context, f *config.File, use func(*postgr
 		return err
 	}
 	if running {
-		return c.withRunning(ctx, dir, dsn, log, use)
+		return postgres.UseRunning(ctx, dir, dsn, log, use)
 	}
-	if err := makeDataDir(f.DataDir); err != nil {
+	if err := datadir.Make(f.DataDir); err != nil {
 		return err
 	}
-	return c.withServer(ctx, dir, log, use)
-}
-
-// withRunning uses the server that runs in dir. One whose daemon was killed is still
-// there for a moment and refuses everybody while it ends; then a server of our own follows.
-func (c *cli) withRunning(ctx context.Context, dir, dsn string, log *slog.Logger, use func(*postgres.DB) error) error {
-	patience := time.Now().Add(10 * time.Second)
-	for {
-		begun := false
-		err := useDatabase(ctx, dsn, log, func(db *postgres.DB) error {
-			begun = true
-			return use(db)
-		})
-		switch {
-		case err == nil, begun:
-			return err
-		case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist):
-			return c.withServer(ctx, dir, log, use) // it has gone
-		case time.Now().After(patience), !errors.Is(err, postgres.ErrUnavailable) && !errors.Is(err, postgres.ErrUnreachable):
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-}
-
-func (c *cli) withServer(ctx context.Context, dir string, log *slog.Logger, use func(*postgres.DB) error) error {
-	server, err := postgres.StartServer(ctx, dir, log)
-	if err != nil {
-		return err
-	}
-	serverCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
-	done := make(chan error, 1)
-	go func() { done <- server.Run(serverCtx) }() // ends with stop
-	err = useDatabase(ctx, server.DSN(), log, use)
-	stop()
-	if stopErr := <-done; err == nil {
-		err = stopErr
-	}
-	return err
-}
-
-func useDatabase(ctx context.Context, dsn string, log *slog.Logger, use func(*postgres.DB) error) error {
-	db, err := postgres.Open(ctx, dsn, log)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	if err := db.Migrate(ctx); err != nil {
-		return err
-	}
-	return use(db)
+	return postgres.UseServer(ctx, dir, log, use)
 }
 
 // incidentLine is one line of `incidents --format json`; the names are a promise.

@@ -25,7 +25,7 @@ type remote struct{ base, token string }
 func (c *cli) remote(f *config.File) (*remote, error) {
 	r := &remote{base: strings.TrimSuffix(os.Getenv("KEEPWATCH_URL"), "/"), token: os.Getenv("KEEPWATCH_TOKEN")}
 	if r.base == "" {
-		if r.base = consoleURL(f); r.base == "" {
+		if r.base = f.ConsoleURL(); r.base == "" {
 			return nil, errors.New("commands reach the daemon through its console: add a console block, or set KEEPWATCH_URL and KEEPWATCH_TOKEN")
 		}
 	}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"keepwatch/cmd/keepwatch/reporting"
+	"keepwatch/cmd/keepwatch/wording"
 	"keepwatch/config"
 	"keepwatch/postgres"
 	"keepwatch/reports"
@@ -178,37 +180,18 @@ func (o *reportFlags) report(ctx context.Context, db *postgres.DB, f *config.Fil
 	var r reports.Report
 	err := reports.ErrNotFound
 	if o.week != "" {
-		r, err = writtenWeek(ctx, store, w.Week, o.revision)
+		r, err = reporting.WrittenWeek(ctx, store, w.Week, o.revision)
 	}
 	switch {
 	case errors.Is(err, reports.ErrNotFound) && o.revision != 0:
 		return r, fmt.Errorf("week %s has no revision %d (keepwatch report list shows what was written)", o.week, o.revision)
 	case errors.Is(err, reports.ErrNotFound):
-		r, err = reports.MakeWindow(ctx, store, w, wholeSettings(f, db), time.Now())
+		r, err = reports.MakeWindow(ctx, store, w, reporting.WholeSettings(f, db, version), time.Now())
 	}
 	if err != nil || o.service == "" {
 		return r, err
 	}
 	return onlyService(r, o.service)
-}
-
-// writtenWeek loads a written week; one that was counted in another zone than the
-// present counts too, for it is what people were told.
-func writtenWeek(ctx context.Context, store postgres.Reports, w reports.Week, revision int) (reports.Report, error) {
-	r, err := store.Load(ctx, w.String(), w.Zone.String(), revision)
-	if !errors.Is(err, reports.ErrNotFound) {
-		return r, err
-	}
-	saved, listErr := store.List(ctx, "", 1000)
-	if listErr != nil {
-		return r, listErr
-	}
-	for _, s := range saved {
-		if s.Week == w.String() && (revision == 0 || s.Revision == revision) {
-			return store.Load(ctx, s.Week, s.Zone, s.Revision)
-		}
-	}
-	return r, err
 }
 
 // onlyService leaves one service in a report. The facts' hash is that of the whole.
@@ -295,16 +278,16 @@ func (c *cli) listReports(saved []reports.Saved, format string) error {
 	}
 	for _, s := range saved {
 		if format == "json" {
-			if err := json.NewEncoder(c.out).Encode(savedLine{s.Week, s.Zone, s.Revision, stamp(s.Written), stamp(s.Final)}); err != nil {
+			if err := json.NewEncoder(c.out).Encode(savedLine{s.Week, s.Zone, s.Revision, wording.Stamp(s.Written), wording.Stamp(s.Final)}); err != nil {
 				return err
 			}
 			continue
 		}
 		final := "not final"
 		if !s.Final.IsZero() {
-			final = "final since " + stamp(s.Final)
+			final = "final since " + wording.Stamp(s.Final)
 		}
-		c.printf("%s  %s  revision %d  written %s  %s\n", s.Week, s.Zone, s.Revision, stamp(s.Written), final)
+		c.printf("%s  %s  revision %d  written %s  %s\n", s.Week, s.Zone, s.Revision, wording.Stamp(s.Written), final)
 	}
 	return nil
 }
@@ -345,7 +328,7 @@ func (c *cli) noteWeek(ctx context.Context, db *postgres.DB, w reports.Week, tex
 		return usageError{fmt.Errorf("the note has %d bytes: a report takes %d", len(text), noteMax)}
 	}
 	store, now := postgres.Reports{DB: db}, time.Now().UTC()
-	before, err := writtenWeek(ctx, store, w, 0)
+	before, err := reporting.WrittenWeek(ctx, store, w, 0)
 	if errors.Is(err, reports.ErrNotFound) {
 		return fmt.Errorf("the report of %s was not written yet (keepwatch report list shows what was)", w)
 	}

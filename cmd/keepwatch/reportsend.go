@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"keepwatch/cmd/keepwatch/reporting"
 	"keepwatch/config"
 	"keepwatch/postgres"
 	"keepwatch/reports"
@@ -39,14 +40,14 @@ and the exit status is 1 when one did not get it.`,
 				return usageError{err}
 			}
 			return c.withDatabase(cmd.Context(), f, func(db *postgres.DB) error {
-				r, err := writtenWeek(cmd.Context(), postgres.Reports{DB: db}, w, o.revision)
+				r, err := reporting.WrittenWeek(cmd.Context(), postgres.Reports{DB: db}, w, o.revision)
 				if errors.Is(err, reports.ErrNotFound) {
 					return fmt.Errorf("the report of %s was not written yet (keepwatch report list shows what was)", o.week)
 				}
 				if err != nil {
 					return err
 				}
-				outcomes, err := sendReport(cmd.Context(), db, f, r, o.to)
+				outcomes, err := reporting.Send(cmd.Context(), db, f, r, o.to)
 				if err != nil {
 					return err
 				}

@@ -1,47 +1,15 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"os/signal"
-	"slices"
-	"strings"
-	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"keepwatch/cmd/keepwatch/daemon"
+	"keepwatch/cmd/keepwatch/standin"
 	"keepwatch/config"
 )
-
-// stopWithin is the promise of SIGTERM; what has not ended by then is abandoned.
-const stopWithin = 9500 * time.Millisecond
-
-// roles are the parts that a process runs.
-type roles struct{ site, probe, watch bool }
-
-func parseRoles(s string) (roles, error) {
-	var r roles
-	for word := range strings.SplitSeq(s, ",") {
-		switch strings.TrimSpace(word) {
-		case "site":
-			r.site = true
-		case "probe":
-			r.probe = true
-		case "watch":
-			r.watch = true
-		default:
-			return r, usageError{fmt.Errorf("--roles: unknown role %q (the roles are site, probe and watch)", word)}
-		}
-	}
-	if r.probe != r.watch {
-		return r, usageError{errors.New("--roles: probe and watch still run in one process: name both or neither")}
-	}
-	return r, nil
-}
 
 type runOptions struct {
 	roles   string
@@ -71,18 +39,18 @@ func (c *cli) runCommand() *cobra.Command {
 	return cmd
 }
 
-// run is the life of the daemon.
+// run is the life of the daemon: it ends with the signal that ends the command.
 func (c *cli) run(cmd *cobra.Command, o runOptions) error {
 	ctx := cmd.Context()
-	which, err := parseRoles(o.roles)
+	which, err := daemon.ParseRoles(o.roles)
+	if err != nil {
+		return usageError{err}
+	}
+	stand, err := standin.Open(o.standIn)
 	if err != nil {
 		return err
 	}
-	stand, err := newStandIn(o.standIn)
-	if err != nil {
-		return err
-	}
-	f, err := c.load(cmd, stand.environ()...)
+	f, err := c.load(cmd, stand.Environ()...)
 	if err != nil {
 		return err
 	}
@@ -90,59 +58,12 @@ func (c *cli) run(cmd *cobra.Command, o runOptions) error {
 	for _, w := range f.Warnings {
 		log.WarnContext(ctx, "configuration warning", "at", w.String())
 	}
-	d, err := newDaemon(ctx, daemonOptions{
-		file: f, roles: which, log: log, standIn: stand, waitFor: o.waitFor,
-		reload: func() (*config.File, error) { return c.load(cmd, stand.environ()...) },
+	greeting := c.out
+	if o.quiet {
+		greeting = nil // nobody is greeted
+	}
+	return daemon.Run(ctx, daemon.Options{
+		File: f, Roles: which, Log: log, StandIn: stand, WaitFor: o.waitFor, Version: version, Greeting: greeting,
+		Reload: func() (*config.File, error) { return c.load(cmd, stand.Environ()...) },
 	})
-	if err != nil {
-		return err
-	}
-	if !o.quiet {
-		d.greet(ctx, c.out)
-	}
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
-	d.hup = hup
-	stopped := make(chan struct{})
-	defer close(stopped)
-	go abandonAfter(ctx, stopped, log) // ends with stopped
-	err = d.run(ctx)
-	log.Info("stopped", "err", err)
-	return err
-}
-
-// abandonAfter keeps the promise that SIGTERM ends the process: what hangs is
-// left behind, said so, and counts as a failure.
-func abandonAfter(ctx context.Context, stopped <-chan struct{}, log *slog.Logger) {
-	select {
-	case <-stopped:
-		return
-	case <-ctx.Done():
-	}
-	select {
-	case <-stopped:
-	case <-time.After(stopWithin):
-		log.Error("a part did not stop in time and was abandoned")
-		os.Exit(1)
-	}
-}
-
-// names of the locks in data_dir: the site may run beside the watching process.
-func (r roles) lockName() string {
-	if r.watch {
-		return "watch"
-	}
-	return "site"
-}
-
-func (r roles) String() string {
-	var s []string
-	for name, on := range map[string]bool{"site": r.site, "probe": r.probe, "watch": r.watch} {
-		if on {
-			s = append(s, name)
-		}
-	}
-	slices.Sort(s)
-	return strings.Join(s, ",")
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"keepwatch/alerting"
+	"keepwatch/cmd/keepwatch/wording"
 	"keepwatch/config"
 	"keepwatch/postgres"
 )
@@ -46,7 +47,7 @@ that are still open when it ends page then. A name may hold * for any letters. T
 				}
 				c.printSilence(f, made)
 				return c.audited(cmd.Context(), db, "silence", made.By, made.ID,
-					fmt.Sprintf("%s from %s to %s: %s", aim(made), stamp(made.From), stamp(made.To), made.Reason))
+					fmt.Sprintf("%s from %s to %s: %s", aim(made), wording.Stamp(made.From), wording.Stamp(made.To), made.Reason))
 			})
 		},
 	}
@@ -123,9 +124,9 @@ func (c *cli) printSilence(f *config.File, s alerting.Silence) {
 	}
 	ended := ""
 	if !s.Ended.IsZero() {
-		ended = fmt.Sprintf("  ended %s by %s", localStamp(s.Ended, zone), s.EndedBy)
+		ended = fmt.Sprintf("  ended %s by %s", wording.LocalStamp(s.Ended, zone), s.EndedBy)
 	}
-	c.printf("%-5s %-24s %s – %s  by %s: %s%s\n", s.ID, aim(s), localStamp(s.From, zone), localStamp(s.To, zone), s.By, s.Reason, ended)
+	c.printf("%-5s %-24s %s – %s  by %s: %s%s\n", s.ID, aim(s), wording.LocalStamp(s.From, zone), wording.LocalStamp(s.To, zone), s.By, s.Reason, ended)
 }
 
 // silenceLine is one line of `silence list --format json`; the names are a promise.
@@ -184,7 +185,7 @@ func (c *cli) printSilences(f *config.File, list []alerting.Silence, all bool, f
 			c.printSilence(f, s)
 			continue
 		}
-		line := silenceLine{s.ID, s.Service, s.Check, s.Location, stamp(s.From), stamp(s.To), s.By, s.Reason, stamp(s.Ended), s.EndedBy}
+		line := silenceLine{s.ID, s.Service, s.Check, s.Location, wording.Stamp(s.From), wording.Stamp(s.To), s.By, s.Reason, wording.Stamp(s.Ended), s.EndedBy}
 		if err := json.NewEncoder(c.out).Encode(line); err != nil {
 			return err
 		}

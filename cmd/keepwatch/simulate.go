@@ -1,48 +1,34 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"keepwatch/cmd/keepwatch/simulation"
 	"keepwatch/config"
 	"keepwatch/postgres"
 	"keepwatch/reports"
 	"keepwatch/simulate"
 )
 
-// simulationEnv tells a process that it is the inside of a simulation, and which
-// database is its own.
-const simulationEnv = "KEEPWATCH_SIMULATION_DATABASE"
-
-// simulateFor bounds a simulation: five weeks take a minute or two.
-const simulateFor = time.Hour
-
-// simulation is one run of `keepwatch simulate`.
-type simulation struct {
+// simulated is one command line of `keepwatch simulate`.
+type simulated struct {
 	*cli
 	file   string // the scenario
 	weeks  int
 	format string
 	out    string // directory; "" is the terminal
-
-	scenario simulate.Scenario
-	config   *config.File
 }
 
 func (c *cli) simulateCommand() *cobra.Command {
-	s := &simulation{cli: c}
+	s := &simulated{cli: c}
 	cmd := &cobra.Command{
 		Use: "simulate --scenario FILE", Short: "Live through the weeks of a scenario in minutes, and print their reports", Args: cobra.NoArgs,
 		Long: `Runs the prober, the alerting engine, the ledger and the report writer of the daemon
@@ -50,13 +36,19 @@ through weeks of scripted outages, maintenance, absences of the monitor and chan
 the clock, over a Postgres of its own, in a compressed clock. Nothing is asked over
 the network and nobody is paged. docs/simulate.md shows what a scenario can say.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := s.read(); err != nil {
+			if err := s.check(); err != nil {
 				return err
 			}
-			if dsn := os.Getenv(simulationEnv); dsn != "" {
-				return s.inside(dsn)
+			weeks, err := simulation.Read(s.file, s.weeks, version, s.errOut)
+			if err != nil {
+				return err
 			}
-			return s.run(cmd.Context())
+			if dsn := os.Getenv(simulation.Env); dsn != "" {
+				return weeks.Inside(dsn)
+			}
+			return weeks.Run(cmd.Context(), func(ctx context.Context, store postgres.Reports) error {
+				return s.print(ctx, store, weeks.Zone().String())
+			})
 		},
 	}
 	flags := cmd.Flags()
@@ -76,8 +68,8 @@ func reportFormats() string {
 	return strings.Join(names, ", ")
 }
 
-// read reads the scenario and the configuration that it names.
-func (s *simulation) read() error {
+// check refuses a wrong command line.
+func (s *simulated) check() error {
 	switch {
 	case s.file == "":
 		return usageError{errors.New("--scenario is missing: name a scenario's file (docs/simulate.md shows one)")}
@@ -87,95 +79,13 @@ func (s *simulation) read() error {
 	if _, ok := config.Format(s.format); !ok {
 		return usageError{fmt.Errorf("--format: there is no format %q (there are %s)", s.format, reportFormats())}
 	}
-	if err := config.LoadOther(s.file, &s.scenario, nil); err != nil {
-		return err
-	}
-	path := s.scenario.Config
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(filepath.Dir(s.file), path)
-	}
-	f, err := config.Load(config.Options{Path: path})
-	if err != nil {
-		return err
-	}
-	s.config = f
-	return config.LoadOther(s.file, &simulate.Scenario{}, func(report func(path, msg string)) {
-		s.scenario.Names(s.known, report)
-	})
-}
-
-// known lists the names of a kind in the configuration.
-func (s *simulation) known(kind string) []string {
-	var names []string
-	switch kind {
-	case "check":
-		for _, c := range s.config.Checks {
-			names = append(names, c.Name)
-		}
-	case "location":
-		for _, l := range s.config.Locations {
-			names = append(names, l.Name)
-		}
-	case "service":
-		for _, v := range s.config.Services {
-			names = append(names, v.Name)
-		}
-	}
-	return names
-}
-
-// run starts a database, lets another process of this program live through the
-// weeks, and prints the reports that it wrote.
-func (s *simulation) run(ctx context.Context) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, simulateFor)
-	defer cancel()
-	dir, err := os.MkdirTemp("", "keepwatch-simulate-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // the server's own user must pass through
-		return err
-	}
-	// Below errors the server says only that a life of the daemon was broken off.
-	log := slog.New(slog.NewTextHandler(s.errOut, &slog.HandlerOptions{Level: slog.LevelError}))
-	return s.withServer(ctx, filepath.Join(dir, "postgres"), log, func(db *postgres.DB) error {
-		dsn, running, err := postgres.Attach(filepath.Join(dir, "postgres")) //nolint:contextcheck // it looks at files and has a deadline of its own
-		if err != nil || !running {
-			return fmt.Errorf("the simulation's database: %w", err)
-		}
-		began := time.Now()
-		if err := s.live(ctx, dsn); err != nil {
-			return err
-		}
-		fmt.Fprintf(s.errOut, "%d weeks in %s\n", s.weeks, time.Since(began).Round(time.Second))
-		return s.print(ctx, postgres.Reports{DB: db})
-	})
-}
-
-// live runs the inside of the simulation, a process of its own: the compressed
-// clock belongs to the whole of it.
-func (s *simulation) live(ctx context.Context, dsn string) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	cmd := exec.CommandContext(ctx, self, "simulate", "--scenario", s.file, "--weeks", strconv.Itoa(s.weeks)) // #nosec G204 -- this very program
-	cmd.Args[0] = os.Args[0]
-	cmd.Env = append(os.Environ(), simulationEnv+"="+dsn)
-	cmd.WaitDelay = 5 * time.Second
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, s.errOut
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("the simulation broke off (%w): %s", err, bytes.TrimSpace(said.Bytes()))
-	}
 	return nil
 }
 
 // print prints the newest revision of each week, oldest first.
-func (s *simulation) print(ctx context.Context, store postgres.Reports) error {
+func (s *simulated) print(ctx context.Context, store postgres.Reports, zone string) error {
 	format, _ := config.Format(s.format)
-	saved, err := store.List(ctx, s.config.Reports.TimeZone.String(), s.weeks*10)
+	saved, err := store.List(ctx, zone, s.weeks*10)
 	if err != nil {
 		return err
 	}
@@ -186,7 +96,7 @@ func (s *simulation) print(ctx context.Context, store postgres.Reports) error {
 		}
 	}
 	for i, week := range weeks {
-		r, err := store.Load(ctx, week, s.config.Reports.TimeZone.String(), 0)
+		r, err := store.Load(ctx, week, zone, 0)
 		if err != nil {
 			return err
 		}
@@ -203,7 +113,7 @@ func (s *simulation) print(ctx context.Context, store postgres.Reports) error {
 	return nil
 }
 
-func (s *simulation) write(format reports.Format, r reports.Report) error {
+func (s *simulated) write(format reports.Format, r reports.Report) error {
 	if s.out == "" {
 		return format.Write(s.cli.out, r)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"keepwatch/cmd/keepwatch/reporting"
 	"keepwatch/config"
 	"keepwatch/postgres"
 	"keepwatch/reports"
@@ -116,14 +117,14 @@ func verifyWritten(ctx context.Context, db *postgres.DB, f *config.File, w repor
 		return nil, nil
 	}
 	store := postgres.Reports{DB: db}
-	written, err := writtenWeek(ctx, store, w.Week, 0)
+	written, err := reporting.WrittenWeek(ctx, store, w.Week, 0)
 	if errors.Is(err, reports.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	again, err := reports.MakeWindow(ctx, store, w, wholeSettings(f, db), time.Now())
+	again, err := reports.MakeWindow(ctx, store, w, reporting.WholeSettings(f, db, version), time.Now())
 	if err != nil {
 		return nil, err
 	}
