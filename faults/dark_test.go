@@ -9,58 +9,12 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"keepwatch/alerting"
 	"keepwatch/alerting/fakepd"
 	"keepwatch/postgres"
 	"keepwatch/postgres/pgtest"
 )
-
-// switchable is a database that can be taken away from everybody.
-type switchable struct {
-	t    *testing.T
-	conn *pgx.Conn // to another database of the server
-	name string
-}
-
-func newSwitchable(t *testing.T, dsn string) *switchable {
-	t.Helper()
-	cfg, err := pgxpool.ParseConfig(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &switchable{t: t, name: cfg.ConnConfig.Database}
-	cfg.ConnConfig.Database = "postgres"
-	if s.conn, err = pgx.ConnectConfig(t.Context(), cfg.ConnConfig); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.conn.Close(context.Background()) })
-	return s
-}
-
-func (s *switchable) exec(sql string, args ...any) {
-	s.t.Helper()
-	if _, err := s.conn.Exec(s.t.Context(), sql, args...); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-func (s *switchable) away() {
-	s.t.Helper()
-	s.exec("ALTER DATABASE " + s.name + " ALLOW_CONNECTIONS false")
-	s.cut()
-}
-
-func (s *switchable) back() {
-	s.t.Helper()
-	s.exec("ALTER DATABASE " + s.name + " ALLOW_CONNECTIONS true")
-}
-
-func (s *switchable) cut() {
-	s.t.Helper()
-	s.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", s.name)
-}
 
 // strike takes services down and returns how long each took until it rang.
 func (r *rig) strike(from, to int, limit time.Duration) []time.Duration {
@@ -138,12 +92,12 @@ func TestRow7InTheDark(t *testing.T) {
 	t.Parallel()
 	c := &counts{}
 	dsn := pgtest.DSN(t)
-	sw := newSwitchable(t, dsn)
+	sw := pgtest.NewSwitch(t, dsn)
 	n := sized(4, 40)
 	r := newRig(t, dsn, pagerSettings{Services: n, Keys: n})
 	p := r.pager()
 	r.strike(0, 1, 30*time.Second) // it leads, and something is open when the lights go out
-	sw.away()
+	sw.Off()
 	dark := time.Now()
 	took := r.strike(1, n, 45*time.Second)
 	r.heal(0, n/2, 90*time.Second) // half of them recover in the dark …
@@ -159,7 +113,7 @@ func TestRow7InTheDark(t *testing.T) {
 		p.start()
 		linger(6 * time.Second)
 	}
-	sw.back()
+	sw.On()
 	r.within(40*time.Second, "the database knows what is open", func() bool { return len(r.incidents()) >= n })
 	for i := range n {
 		r.set(i, worldUp)
@@ -383,7 +337,7 @@ func TestRow14DiskFull(t *testing.T) {
 	t.Parallel()
 	c := &counts{}
 	dsn := pgtest.DSN(t)
-	sw := newSwitchable(t, dsn)
+	sw := pgtest.NewSwitch(t, dsn)
 	n := sized(6, 60)
 	r := newRig(t, dsn, pagerSettings{Services: n, Keys: n, MaxFile: 40 << 10})
 	p := r.pager()
@@ -394,10 +348,10 @@ func TestRow14DiskFull(t *testing.T) {
 		p.start()
 		linger(2 * time.Second)
 	}
-	sw.away()
+	sw.Off()
 	took := r.strike(n/3, 2*n/3, 45*time.Second) // from memory, and from what fits on the disk
 	r.heal(n/3, 2*n/3, 60*time.Second)
-	sw.back()
+	sw.On()
 	r.strike(2*n/3, n, 45*time.Second)
 	c.Kills++
 	p.kill()

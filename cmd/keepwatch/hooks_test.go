@@ -20,7 +20,7 @@ import (
 func TestRow11Webhooks(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.DSN(t)
-	sw := newSwitchable(t, dsn)
+	sw := pgtest.NewSwitch(t, dsn)
 	r := newRig(t, 1, dsn)
 	d := r.daemon("one")
 	hook := "http://" + d.console + "/v1/webhooks/pagerduty"
@@ -49,12 +49,12 @@ func TestRow11Webhooks(t *testing.T) {
 	if !d.says("/api/v1/status", `"acknowledged"`) {
 		t.Error("a replayed webhook undid the acknowledgement")
 	}
-	sw.away()
+	sw.Off()
 	r.within(20*time.Second, "503 without the database", func() bool {
 		return signed(t, hook, strings.Replace(`{"event":{"id":"NEW","event_type":"incident.annotated","resource_type":"incident","occurred_at":"NOW","data":{"id":"N1","type":"incident_note"}}}`,
 			"NOW", time.Now().UTC().Format(time.RFC3339), 1)) == http.StatusServiceUnavailable
 	})
-	sw.back()
+	sw.On()
 	r.comeUp()
 	db := r.openDatabase(d)
 	defer db.Close()

@@ -23,9 +23,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"keepwatch/alerting/fakepd"
 	"keepwatch/cmd/keepwatch/standin"
 )
@@ -418,52 +415,6 @@ func (b *safeBuffer) reader() io.Reader {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return bytes.NewReader(bytes.Clone(b.buf.Bytes()))
-}
-
-// switchable is a database that can be taken away from everybody.
-type switchable struct {
-	t    *testing.T
-	conn *pgx.Conn // to another database of the server
-	name string
-}
-
-func newSwitchable(t *testing.T, dsn string) *switchable {
-	t.Helper()
-	cfg, err := pgxpool.ParseConfig(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &switchable{t: t, name: cfg.ConnConfig.Database}
-	cfg.ConnConfig.Database = "postgres"
-	if s.conn, err = pgx.ConnectConfig(t.Context(), cfg.ConnConfig); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.conn.Close(context.Background()) })
-	return s
-}
-
-func (s *switchable) exec(sql string, args ...any) {
-	s.t.Helper()
-	if _, err := s.conn.Exec(s.t.Context(), sql, args...); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-func (s *switchable) away() {
-	s.t.Helper()
-	s.exec("ALTER DATABASE " + s.name + " ALLOW_CONNECTIONS false")
-	s.cut()
-}
-
-func (s *switchable) back() {
-	s.t.Helper()
-	s.exec("ALTER DATABASE " + s.name + " ALLOW_CONNECTIONS true")
-}
-
-// cut ends every session of the database; new ones may begin.
-func (s *switchable) cut() {
-	s.t.Helper()
-	s.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", s.name)
 }
 
 // monkey does harm at random until told to stop.
