@@ -59,9 +59,7 @@ func TestRow11Webhooks(t *testing.T) {
 	db := r.openDatabase(d)
 	defer db.Close()
 	r.calm(d, db)
-	if sum := r.judge(db); sum.Incidents != 1 {
-		t.Errorf("got %d incidents at PagerDuty, want 1", sum.Incidents)
-	}
+	r.wantIncidents(db, 1)
 	r.answers()
 	d.stop()
 }

@@ -25,6 +25,7 @@ import (
 
 	"keepwatch/alerting/fakepd"
 	"keepwatch/cmd/keepwatch/standin"
+	"keepwatch/postgres"
 )
 
 // The rig of the kill tests: real daemons that may be killed at any moment, and,
@@ -117,6 +118,33 @@ func (r *rig) misbehave() {
 		if err := r.pd.AddFault(f); err != nil {
 			r.t.Fatal(err)
 		}
+	}
+}
+
+// leading starts a daemon and waits until it is ready and leads.
+func (r *rig) leading(name string) *process {
+	r.t.Helper()
+	d := r.daemon(name)
+	r.within(time.Minute, "ready", func() bool { return d.says("/readyz", "") && d.leads() })
+	return d
+}
+
+// two starts two daemons and waits until one of them leads: the first one returned.
+func (r *rig) two() (leader, other *process) {
+	r.t.Helper()
+	leader, other = r.daemon("one"), r.daemon("two")
+	r.within(time.Minute, "one leader", func() bool { return leader.leads() != other.leads() })
+	if other.leads() {
+		leader, other = other, leader
+	}
+	return leader, other
+}
+
+// wantIncidents judges, and requires so many incidents at PagerDuty.
+func (r *rig) wantIncidents(db *postgres.DB, want int) {
+	r.t.Helper()
+	if sum := r.judge(db); sum.Incidents != want {
+		r.t.Errorf("got %d incidents at PagerDuty, want %d", sum.Incidents, want)
 	}
 }
 

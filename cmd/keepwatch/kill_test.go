@@ -284,8 +284,7 @@ func TestKilledInTheDark(t *testing.T) {
 	dsn := pgtest.DSN(t)
 	sw := pgtest.NewSwitch(t, dsn)
 	r := newRig(t, seed, dsn)
-	d := r.daemon("one")
-	r.within(time.Minute, "ready", func() bool { return d.says("/readyz", "") && d.leads() })
+	d := r.leading("one")
 	if err := r.pd.AddFault(fakepd.Fault{Status: 503}); err != nil {
 		t.Fatal(err)
 	}
@@ -312,9 +311,7 @@ func TestKilledInTheDark(t *testing.T) {
 	db := r.openDatabase(d)
 	defer db.Close()
 	t.Logf("quiet %v after the database was back", r.calm(d, db).Round(time.Millisecond))
-	if sum := r.judge(db); sum.Incidents != 2 {
-		t.Errorf("got %d incidents at PagerDuty, want 2", sum.Incidents)
-	}
+	r.wantIncidents(db, 2)
 	d.stop()
 }
 
@@ -326,8 +323,7 @@ func TestDatabaseGoneWhileDead(t *testing.T) {
 	dsn := pgtest.DSN(t)
 	sw := pgtest.NewSwitch(t, dsn)
 	r := newRig(t, seed, dsn)
-	d := r.daemon("one")
-	r.within(time.Minute, "ready", func() bool { return d.says("/readyz", "") && d.leads() })
+	d := r.leading("one")
 	r.goDown()
 	r.within(30*time.Second, "paged", func() bool { return r.paged(d) })
 	d.kill()
@@ -341,9 +337,7 @@ func TestDatabaseGoneWhileDead(t *testing.T) {
 	db := r.openDatabase(d)
 	defer db.Close()
 	r.calm(d, db)
-	if sum := r.judge(db); sum.Incidents != 1 {
-		t.Errorf("got %d incidents at PagerDuty, want 1", sum.Incidents)
-	}
+	r.wantIncidents(db, 1)
 	d.stop()
 }
 
@@ -355,8 +349,7 @@ func TestLeaderKilled(t *testing.T) {
 	seed := killSeed(t)
 	dsn := pgtest.DSN(t)
 	r := newRig(t, seed, dsn)
-	leader, other := r.daemon("one"), r.daemon("two")
-	r.within(time.Minute, "one leader", func() bool { return leader.leads() != other.leads() })
+	leader, other := r.two()
 	db := r.openDatabase(leader)
 	defer db.Close()
 	const rounds = 4
@@ -380,9 +373,7 @@ func TestLeaderKilled(t *testing.T) {
 		r.comeUp()
 		r.calm(other, db)
 	}
-	if sum := r.judge(db); sum.Incidents != rounds {
-		t.Errorf("got %d incidents at PagerDuty, want %d", sum.Incidents, rounds)
-	}
+	r.wantIncidents(db, rounds)
 	leader.stop()
 	other.stop()
 }
@@ -395,11 +386,7 @@ func TestFrozenLeader(t *testing.T) {
 	seed := killSeed(t)
 	dsn := pgtest.DSN(t)
 	r := newRig(t, seed, dsn)
-	one, two := r.daemon("one"), r.daemon("two")
-	r.within(time.Minute, "one leader", func() bool { return one.leads() != two.leads() })
-	if two.leads() {
-		one, two = two, one
-	}
+	one, two := r.two()
 	db := r.openDatabase(one)
 	defer db.Close()
 	one.freeze(func() {
@@ -412,9 +399,7 @@ func TestFrozenLeader(t *testing.T) {
 	linger(3 * time.Second)
 	r.comeUp()
 	r.calm(two, db)
-	if sum := r.judge(db); sum.Incidents != 1 {
-		t.Errorf("got %d incidents at PagerDuty, want 1", sum.Incidents)
-	}
+	r.wantIncidents(db, 1)
 	one.stop()
 	two.stop()
 }
@@ -427,11 +412,7 @@ func TestLeadLostAndWonBack(t *testing.T) {
 	dsn := pgtest.DSN(t)
 	sw := pgtest.NewSwitch(t, dsn)
 	r := newRig(t, seed, dsn)
-	one, two := r.daemon("one"), r.daemon("two")
-	r.within(time.Minute, "one leader", func() bool { return one.leads() != two.leads() })
-	if two.leads() {
-		one, two = two, one
-	}
+	one, two := r.two()
 	db := r.openDatabase(one)
 	defer db.Close()
 	hand := func(from, to *process) {
@@ -462,9 +443,7 @@ func TestLeadLostAndWonBack(t *testing.T) {
 	linger(5 * time.Second)
 	r.comeUp()
 	r.calm(one, db)
-	if sum := r.judge(db); sum.Incidents != 2 {
-		t.Errorf("got %d incidents at PagerDuty, want 2", sum.Incidents)
-	}
+	r.wantIncidents(db, 2)
 	one.stop()
 	two.stop()
 }
