@@ -143,7 +143,7 @@ func (c *cli) tellCeiling(ctx context.Context, db *postgres.DB, f *config.File, 
 	}
 	counted := reports.Counted(all, reports.Window{Zone: zone, From: x.From, To: x.To}, f.Reports.MaxMaintenance)
 	if declared := x.To.Sub(x.From); counted < declared {
-		c.printf("%s of its %s are left out of the figures: a week takes %s in all.\n", brief(counted), brief(declared), brief(f.Reports.MaxMaintenance))
+		c.printf("%s of its %s are left out of the figures: a week takes %s in all.\n", wording.Brief(counted), wording.Brief(declared), wording.Brief(f.Reports.MaxMaintenance))
 	}
 	return nil
 }
@@ -267,16 +267,4 @@ func kindWord(kind string) string {
 		return "correction"
 	}
 	return "maintenance"
-}
-
-// brief writes 4h0m0s as 4h.
-func brief(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }

@@ -80,7 +80,7 @@ var layers = map[string][]string{
 	"cmd/keepwatch/datadir":  {},
 	"cmd/keepwatch/standin":  {"alerting/fakepd"},
 	"cmd/keepwatch/ownprobe": {"cmd/keepwatch/datadir", "config", "probe", "site/gallery", "site/guard"},
-	"cmd/keepwatch/burn":     {"config", "alerting", "reports", "web"},
+	"cmd/keepwatch/burn":     {"cmd/keepwatch/wording", "config", "alerting", "reports", "web"},
 	"cmd/keepwatch/quiet":    {"config", "alerting", "postgres", "reports"},
 	"cmd/keepwatch/reporting": {
 		"config", "postgres", "reports", "reports/courier", "reports/page", "alerting", "alerting/email", "alerting/webhook",

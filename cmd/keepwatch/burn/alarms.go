@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"keepwatch/alerting"
+	"keepwatch/cmd/keepwatch/wording"
 	"keepwatch/reports"
 )
 
@@ -70,7 +71,7 @@ func text(s service, x reports.Burning, purse reports.Purse) string {
 		left = fmt.Sprintf("what is left of the week's budget (%s) is gone in %s", amount(rest), amount(lasts*1000))
 	}
 	return fmt.Sprintf("%s burns its error budget %s as fast as %s allows (over %s; %s over %s; rule %s fires from %s): %s",
-		s.Name, plain(x.Long), s.Objective, shortly(x.Rule.Long), plain(x.Short), shortly(x.Rule.Short), x.Rule.Name, x.Rule.Rate, left)
+		s.Name, plain(x.Long), s.Objective, wording.Brief(x.Rule.Long), plain(x.Short), wording.Brief(x.Rule.Short), x.Rule.Name, x.Rule.Rate, left)
 }
 
 // plain is a rate as people read it: two decimals, floored.

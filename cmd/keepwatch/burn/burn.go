@@ -341,18 +341,6 @@ func officeHours(local time.Time) bool {
 	return local.Weekday() != time.Saturday && local.Weekday() != time.Sunday && local.Hour() >= 8 && local.Hour() < 18
 }
 
-// shortly prints a duration as people write it: 3h, 15m.
-func shortly(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
-}
-
 // amount prints milliseconds as h:mm:ss.
 func amount(ms int64) string {
 	s := max(ms, 0) / 1000

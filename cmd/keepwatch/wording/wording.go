@@ -4,6 +4,7 @@ package wording
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -22,6 +23,18 @@ func Spell(d time.Duration) string {
 		return fmt.Sprintf("%dh", hours)
 	}
 	return fmt.Sprintf("%dm", minutes)
+}
+
+// Brief writes a duration without the zeros at its end: 3h, 15m, 4h30m.
+func Brief(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 // Stamp is an instant for programs: UTC, "" for no end.
