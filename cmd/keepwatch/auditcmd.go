@@ -50,8 +50,8 @@ func (c *cli) auditCommand() *cobra.Command {
 			if err := checkFormat(format); err != nil {
 				return err
 			}
-			if limit < 1 || limit > 100_000 {
-				return usageError{fmt.Errorf("--limit: %d is not between 1 and 100000", limit)}
+			if err := checkLimit(limit, 100_000); err != nil {
+				return err
 			}
 			f, err := c.load(cmd)
 			if err != nil {

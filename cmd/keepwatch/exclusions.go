@@ -167,10 +167,7 @@ func (c *cli) exclusionListCommand(kind string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "List what was declared in the last 100 days and is to come", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkFormat(format); err != nil {
-				return err
-			}
-			f, err := c.load(cmd)
+			f, err := c.loadFor(cmd, format)
 			if err != nil {
 				return err
 			}

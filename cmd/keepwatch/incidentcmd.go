@@ -134,10 +134,7 @@ func (c *cli) showCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "show ID", Short: "Show one incident with its pages and its timeline", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkFormat(format); err != nil {
-				return err
-			}
-			f, err := c.load(cmd)
+			f, err := c.loadFor(cmd, format)
 			if err != nil {
 				return err
 			}

@@ -15,8 +15,6 @@ import (
 	"syscall"
 	_ "time/tzdata" // zones must be right on a machine that has none installed
 
-	"github.com/spf13/cobra"
-
 	"keepwatch/config"
 )
 
@@ -80,26 +78,4 @@ func stopOnSignal(errOut io.Writer) (context.Context, func()) {
 		close(done)
 		cancel()
 	}
-}
-
-// usageError is a wrong command line.
-type usageError struct{ error }
-
-// quietError is a failure that was printed already.
-type quietError struct{ error }
-
-// cli is what every command needs of the outside.
-type cli struct {
-	out, errOut io.Writer
-	root        *cobra.Command
-}
-
-// load reads the configuration with the flags that the user gave.
-func (c *cli) load(cmd *cobra.Command, environ ...string) (*config.File, error) {
-	return config.Load(config.Options{Flags: cmd.Flags(), Environ: append(os.Environ(), environ...)})
-}
-
-// print writes one line of a command's answer.
-func (c *cli) printf(format string, args ...any) {
-	fmt.Fprintf(c.out, format, args...)
 }

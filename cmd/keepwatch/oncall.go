@@ -137,22 +137,8 @@ func (c *cli) printWho(f *config.File, roster oncall.Roster, names, ats []string
 	return nil
 }
 
-func addFormat(cmd *cobra.Command, format *string) {
-	cmd.Flags().StringVar(format, "format", "text", "text, or json: one object a line")
-}
-
-func checkFormat(format string) error {
-	if format != "text" && format != "json" {
-		return usageError{fmt.Errorf("--format: %q is neither text nor json", format)}
-	}
-	return nil
-}
-
 func (c *cli) loadRotations(cmd *cobra.Command, format string) (*config.File, error) {
-	if err := checkFormat(format); err != nil {
-		return nil, err
-	}
-	f, err := c.load(cmd)
+	f, err := c.loadFor(cmd, format)
 	if err != nil {
 		return nil, err
 	}
@@ -160,36 +146,6 @@ func (c *cli) loadRotations(cmd *cobra.Command, format string) (*config.File, er
 		return nil, errors.New("the configuration has no rotations; add one to its rotations block")
 	}
 	return f, nil
-}
-
-// parseInstant reads RFC 3339, or a local time of the zone. A local time that a
-// change of the clocks skips or doubles is refused: guessing would be a lie.
-func parseInstant(text string, zone *time.Location) (time.Time, error) {
-	if text == "now" {
-		return time.Now().UTC().Truncate(time.Second), nil
-	}
-	if t, err := time.Parse(time.RFC3339, text); err == nil {
-		return t.UTC(), nil
-	}
-	if zone == nil {
-		zone = time.UTC
-	}
-	for _, layout := range []string{"2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02"} {
-		t, err := time.ParseInLocation(layout, text, zone)
-		if err != nil {
-			continue
-		}
-		if t.Format(layout) != text {
-			return t, fmt.Errorf("%q does not exist in %s: the clocks skip it (give an RFC 3339 time)", text, zone)
-		}
-		for _, d := range []time.Duration{-2 * time.Hour, -time.Hour, -30 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour} {
-			if t.Add(d).Format(layout) == text && layout != "2006-01-02" {
-				return t, fmt.Errorf("%q happens twice in %s: the clocks are set back (give an RFC 3339 time)", text, zone)
-			}
-		}
-		return t.UTC(), nil
-	}
-	return time.Time{}, fmt.Errorf("%q is not a time (write 2026-03-08T10:30:00Z, or 2026-03-08 02:30 in the rotation's zone)", text)
 }
 
 func (c *cli) printShift(f *config.File, s oncall.Shift, at time.Time, format string) error {

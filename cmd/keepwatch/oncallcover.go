@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -85,22 +83,6 @@ func (v *coverFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&v.to, "to", "", "end, not included")
 	addBy(cmd, &v.by)
 	cmd.Flags().StringVar(&v.reason, "reason", "", "why; everybody can read it")
-}
-
-// addBy adds who makes a change; a user of the machine needs not type it.
-func addBy(cmd *cobra.Command, by *string) {
-	cmd.Flags().StringVar(by, "by", osUser(), "who makes this change")
-}
-
-// osUser is who types; "" for root, which is nobody in particular.
-func osUser() string {
-	if name := os.Getenv("SUDO_USER"); name != "" {
-		return name
-	}
-	if u, err := user.Current(); err == nil && u.Username != "root" {
-		return u.Username
-	}
-	return ""
 }
 
 func (v *coverFlags) read(f *config.File) (oncall.Cover, error) {

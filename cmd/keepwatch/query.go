@@ -5,38 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"keepwatch/alerting"
-	"keepwatch/cmd/keepwatch/datadir"
 	"keepwatch/config"
 	"keepwatch/postgres"
 	"keepwatch/web"
 )
-
-// withDatabase opens the database for one command: the given one, the running
-// daemon's own, or, while no daemon runs, its server started for the moment.
-func (c *cli) withDatabase(ctx context.Context, f *config.File, use func(*postgres.DB) error) error {
-	log := slog.New(slog.NewTextHandler(c.errOut, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	if dsn := f.Database.URL.Reveal(); dsn != "" {
-		return postgres.Use(ctx, dsn, log, use)
-	}
-	dir := filepath.Join(f.DataDir, "postgres")
-	dsn, running, err := postgres.Attach(dir) //nolint:contextcheck // it looks at files and has a deadline of its own
-	if err != nil {
-		return err
-	}
-	if running {
-		return postgres.UseRunning(ctx, dir, dsn, log, use)
-	}
-	if err := datadir.Make(f.DataDir); err != nil {
-		return err
-	}
-	return postgres.UseServer(ctx, dir, log, use)
-}
 
 // incidentLine is one line of `incidents --format json`; the names are a promise.
 type incidentLine struct {
@@ -61,8 +37,8 @@ func (c *cli) incidentsCommand() *cobra.Command {
 			if err := checkFormat(format); err != nil {
 				return err
 			}
-			if limit < 1 || limit > 10_000 {
-				return usageError{fmt.Errorf("--limit: %d is not between 1 and 10000", limit)}
+			if err := checkLimit(limit, 10_000); err != nil {
+				return err
 			}
 			f, err := c.load(cmd)
 			if err != nil {

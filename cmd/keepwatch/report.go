@@ -251,8 +251,8 @@ func (c *cli) reportListCommand() *cobra.Command {
 			if err := checkFormat(format); err != nil {
 				return err
 			}
-			if limit < 1 || limit > 10_000 {
-				return usageError{fmt.Errorf("--limit: %d is not between 1 and 10000", limit)}
+			if err := checkLimit(limit, 10_000); err != nil {
+				return err
 			}
 			f, err := c.load(cmd)
 			if err != nil {

@@ -149,10 +149,7 @@ func (c *cli) silenceList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "List silences that hold or will hold", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkFormat(format); err != nil {
-				return err
-			}
-			f, err := c.load(cmd)
+			f, err := c.loadFor(cmd, format)
 			if err != nil {
 				return err
 			}
