@@ -177,9 +177,7 @@ func TestStorySilencedFailureThatRecoversPagesNobody(t *testing.T) {
 		n.down.Store(false)
 		n.wait(2 * time.Hour)
 		n.expect()
-		if got := n.stored(); len(got) != 1 || got[0].State != alerting.Resolved {
-			n.t.Errorf("Postgres holds %+v, want one resolved incident", got)
-		}
+		n.oneResolved()
 	})
 }
 
@@ -212,9 +210,7 @@ func TestStoryResolveOfAnAcknowledgedIncidentReachesThePhoneInASilence(t *testin
 	tell(t, func(n *night) {
 		n.down.Store(true)
 		n.wait(2 * time.Minute)
-		if err := n.engine.Ack(n.t.Context(), n.stored()[0].ID, "ada", time.Now()); err != nil {
-			n.t.Fatal(err)
-		}
+		n.ack(n.stored()[0].ID)
 		n.silence(3*time.Minute, time.Hour)
 		n.wait(5 * time.Minute)
 		n.down.Store(false)
@@ -253,9 +249,7 @@ func TestStoryAckExpiresAndPagesAgain(t *testing.T) {
 		n.wait(2 * time.Minute)
 		id := n.stored()[0].ID
 		acked := n.now()
-		if err := n.engine.Ack(n.t.Context(), id, "ada", time.Now()); err != nil {
-			n.t.Fatal(err)
-		}
+		n.ack(id)
 		n.wait(29 * time.Minute)
 		n.expect("trigger ada via pagerduty", "acknowledge ada via pagerduty")
 		n.wait(2 * time.Minute)
@@ -283,9 +277,7 @@ func TestStoryAckExpiresOverARestart(t *testing.T) {
 		n.down.Store(true)
 		n.wait(2 * time.Minute)
 		acked = n.now()
-		if err := n.engine.Ack(n.t.Context(), n.stored()[0].ID, "ada", time.Now()); err != nil {
-			n.t.Fatal(err)
-		}
+		n.ack(n.stored()[0].ID)
 		n.wait(10 * time.Minute)
 	}, func(n *night) {
 		n.wait(21 * time.Minute)
@@ -610,9 +602,7 @@ func TestStoryEscalationEndsUnheardAndHealthSaysSo(t *testing.T) {
 		if got := n.engine.Overdue(time.Now()); len(got) != 1 || !strings.Contains(got[0], "nobody has acknowledged it") {
 			n.t.Errorf("at its end: %v", got)
 		}
-		if err := n.engine.Ack(n.t.Context(), n.stored()[0].ID, "ada", time.Now()); err != nil {
-			n.t.Fatal(err)
-		}
+		n.ack(n.stored()[0].ID)
 		if got := n.engine.Overdue(time.Now()); len(got) != 0 {
 			n.t.Errorf("acknowledged: %v", got)
 		}

@@ -328,6 +328,22 @@ func (n *night) wait(d time.Duration) {
 // now is how long the story has lasted.
 func (n *night) now() time.Duration { return time.Since(n.start) }
 
+// ack is ada acknowledging an incident now.
+func (n *night) ack(id string) {
+	n.t.Helper()
+	if err := n.engine.Ack(n.t.Context(), id, "ada", time.Now().UTC()); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// oneResolved requires that Postgres holds one incident, and that it is over.
+func (n *night) oneResolved() {
+	n.t.Helper()
+	if got := n.stored(); len(got) != 1 || got[0].State != alerting.Resolved {
+		n.t.Errorf("Postgres holds %+v, want one resolved incident", got)
+	}
+}
+
 // expect compares all rings so far.
 func (n *night) expect(want ...string) {
 	n.t.Helper()
@@ -368,9 +384,7 @@ func TestStoryPrimarySilentSecondaryPaged(t *testing.T) {
 		n.down.Store(false)
 		n.wait(time.Minute)
 		n.expect("trigger ada via pagerduty", "trigger grace via pagerduty", "resolve ada via pagerduty", "resolve grace via pagerduty")
-		if got := n.stored(); len(got) != 1 || got[0].State != alerting.Resolved {
-			n.t.Errorf("Postgres holds %+v, want one resolved incident", got)
-		}
+		n.oneResolved()
 	})
 }
 
@@ -380,9 +394,7 @@ func TestStoryAckThenResolve(t *testing.T) {
 		n.down.Store(true)
 		n.wait(time.Minute)
 		id := n.stored()[0].ID
-		if err := n.engine.Ack(n.t.Context(), id, "ada", time.Now().UTC()); err != nil {
-			n.t.Fatal(err)
-		}
+		n.ack(id)
 		n.wait(time.Hour)
 		n.expect("trigger ada via pagerduty", "acknowledge ada via pagerduty")
 		n.down.Store(false)
