@@ -92,7 +92,7 @@ func routingKey(person string) string {
 	return string(key)
 }
 
-// run wires the parts as cmd/keepwatch does.
+// run wires the parts as cmd/keepwatch/daemon does.
 func (s *pagerSettings) run(ctx context.Context) error {
 	if s.MaxFile > 0 {
 		signal.Ignore(syscall.SIGXFSZ)
