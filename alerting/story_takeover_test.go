@@ -97,6 +97,16 @@ func TestStoryTakeoverReopensNothing(t *testing.T) {
 	})
 }
 
+// looks lets a stand-by see the last two slots in its own way.
+func (s *standBy) looks(o probe.Outcome) {
+	slot := time.Now().UTC().Truncate(time.Minute)
+	for _, at := range []time.Time{slot.Add(-time.Minute), slot} {
+		for _, loc := range threeLocations().Locations {
+			s.engine.Record(look(loc, at, o))
+		}
+	}
+}
+
 // TestStoryTakeoverLateLook: the stand-by looked before the recovery and judged that after
 // the leader had resolved. That look says nothing about a new outage; the next slot does.
 func TestStoryTakeoverLateLook(t *testing.T) {
@@ -110,12 +120,7 @@ func TestStoryTakeoverLateLook(t *testing.T) {
 		w.heal()
 		time.Sleep(2 * time.Minute)
 		w.want(w.pager.taken(), "trigger person:ada", "resolve person:ada")
-		slot := time.Now().UTC().Truncate(time.Minute)
-		for _, at := range []time.Time{slot.Add(-time.Minute), slot} {
-			for _, loc := range threeLocations().Locations {
-				p.daemons[1].engine.Record(look(loc, at, probe.Bad))
-			}
-		}
+		p.daemons[1].looks(probe.Bad)
 		p.lead(1)
 		time.Sleep(30 * time.Second)
 		w.want(w.pager.taken(), "trigger person:ada", "resolve person:ada")
@@ -136,12 +141,7 @@ func TestStoryTakeoverEarlyLook(t *testing.T) {
 		w.fail()
 		time.Sleep(2 * time.Minute)
 		w.want(w.pager.taken(), "trigger person:ada")
-		slot := time.Now().UTC().Truncate(time.Minute)
-		for _, at := range []time.Time{slot.Add(-time.Minute), slot} {
-			for _, loc := range threeLocations().Locations {
-				p.daemons[1].engine.Record(look(loc, at, probe.Good))
-			}
-		}
+		p.daemons[1].looks(probe.Good)
 		p.lead(1)
 		time.Sleep(5 * time.Minute)
 		w.want(w.pager.taken(), "trigger person:ada")
