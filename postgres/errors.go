@@ -50,7 +50,7 @@ func translate(err error) error {
 		return ErrNotFound
 	}
 	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok {
-		if transient(pgErr.Code) {
+		if transient(pgErr.Code) || noPartition(err) {
 			return fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 		return err
@@ -62,6 +62,14 @@ func translate(err error) error {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return err
+}
+
+// noPartition reports whether a table had no partition for a row: it was dropped by
+// another process, or is so new that this session has not heard of it. Postgres gives
+// it the code of a broken CHECK, but no constraint's name.
+func noPartition(err error) bool {
+	pgErr, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pgErr.Code == "23514" && pgErr.ConstraintName == ""
 }
 
 // transient reports whether the same statement may succeed later.

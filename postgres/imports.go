@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"keepwatch/probe"
 	"keepwatch/reports"
@@ -81,7 +80,7 @@ func (r *Results) Import(ctx context.Context, rs []probe.Result) (Imported, erro
 			done, err = r.stage(ctx, tx, b)
 			return err
 		})
-		if pgErr, ok := errors.AsType[*pgconn.PgError](err); again && (ok && pgErr.Code == "23514" || errors.Is(err, errNewBlock)) {
+		if again && (noPartition(err) || errors.Is(err, errNewBlock)) {
 			// Another process archived a day, and dropped a partition that this one remembers.
 			r.mu.Lock()
 			r.days = nil

@@ -33,7 +33,7 @@ func (p Photos) AddViews(ctx context.Context, vs []gallery.View) error {
 	}
 	args := pgx.NamedArgs{"photos": photos, "edges": edges, "ats": ats, "clients": clients}
 	_, err := p.DB.pool.Exec(ctx, sqlAddViews, args)
-	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == "23514" { // no partition takes it
+	if noPartition(err) {
 		if err := p.makeMonths(ctx, ats); err != nil {
 			return err
 		}

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5"
 
 	"keepwatch/postgres"
 	"keepwatch/postgres/pgtest"
@@ -105,12 +104,7 @@ func TestWeekFacts(t *testing.T) {
 
 func tryOn(t *testing.T, dsn, sql string, args ...any) error {
 	t.Helper()
-	conn, err := pgx.Connect(t.Context(), dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close(t.Context()) }()
-	_, err = conn.Exec(t.Context(), sql, args...)
+	_, err := connectTo(t, dsn).Exec(t.Context(), sql, args...)
 	return err
 }
 
@@ -307,13 +301,8 @@ func TestLateResultsInPostgres(t *testing.T) {
 
 func body(t *testing.T, dsn, week string, revision int) string {
 	t.Helper()
-	conn, err := pgx.Connect(t.Context(), dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close(t.Context()) }()
 	var text string
-	if err := conn.QueryRow(t.Context(), `SELECT body FROM weekly_report WHERE week = $1 AND revision = $2`, week, revision).Scan(&text); err != nil {
+	if err := connectTo(t, dsn).QueryRow(t.Context(), `SELECT body FROM weekly_report WHERE week = $1 AND revision = $2`, week, revision).Scan(&text); err != nil {
 		t.Fatal(err)
 	}
 	return text

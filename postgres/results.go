@@ -108,7 +108,7 @@ func (r *Results) Insert(ctx context.Context, rs []probe.Result) error {
 		return insertError(err)
 	}
 	err := r.write(ctx, b)
-	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == "23514" {
+	if noPartition(err) {
 		// Another process dropped a partition that this one remembers.
 		r.mu.Lock()
 		r.days = nil
@@ -128,6 +128,9 @@ func (r *Results) Insert(ctx context.Context, rs []probe.Result) error {
 // very values (classes 22, data exception, and 23, integrity constraint).
 func insertError(err error) error {
 	err = translate(fmt.Errorf("insert results: %w", err))
+	if noPartition(err) {
+		return err // nothing is wrong with the values
+	}
 	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && (strings.HasPrefix(pgErr.Code, "22") || strings.HasPrefix(pgErr.Code, "23")) {
 		return fmt.Errorf("%w: %w", probe.ErrRefused, err)
 	}

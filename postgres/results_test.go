@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"keepwatch/postgres"
 	"keepwatch/postgres/pgtest"
@@ -232,12 +232,7 @@ func TestMaintainGivesWayToReaders(t *testing.T) {
 	if err := r.Insert(ctx, []probe.Result{result("a", "west", noon)}); err != nil {
 		t.Fatal(err)
 	}
-	reader, err := pgx.Connect(ctx, dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer reader.Close(ctx)
-	tx, err := reader.Begin(ctx)
+	tx, err := connectTo(t, dsn).Begin(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,6 +284,58 @@ func TestInsertRefusesForGood(t *testing.T) {
 	}})
 	if !errors.Is(err, probe.ErrRefused) {
 		t.Errorf("a slot that Postgres cannot hold: got %v, want ErrRefused", err)
+	}
+}
+
+// TestInsertKeepsWhatFoundNoPartition: a day that cannot be made is no fault of the
+// results, which must stay in the journal.
+func TestInsertKeepsWhatFoundNoPartition(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.DSN(t)
+	r := &postgres.Results{DB: pgtest.Open(t, dsn)}
+	execOn(t, dsn, `CREATE OR REPLACE FUNCTION ledger_make_day(day timestamptz) RETURNS bool LANGUAGE sql AS 'SELECT false'`)
+	err := r.Insert(t.Context(), []probe.Result{result("a", "west", noon)})
+	if !errors.Is(err, postgres.ErrUnavailable) || errors.Is(err, probe.ErrRefused) {
+		t.Errorf("got %v, want ErrUnavailable", err)
+	}
+}
+
+// TestMakersWaitForTheOneWhoMakes: a partition can be seen a moment before all sessions
+// are told of it. Until then its maker holds this lock, and nobody may call it there.
+func TestMakersWaitForTheOneWhoMakes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ table, make string }{
+		{"probe_result", `SELECT ledger_make_day('2026-11-22 00:00:00+00')`},
+		{"span", `SELECT span_make_month('2026-11-01 00:00:00+00')`},
+		{"photo_view", `SELECT gallery_make_month('2026-11-22 00:00:00+00')`},
+	} {
+		t.Run(c.table, func(t *testing.T) {
+			t.Parallel()
+			ctx := t.Context()
+			dsn := pgtest.DSN(t)
+			execOn(t, dsn, c.make)
+			maker, other := connectTo(t, dsn), connectTo(t, dsn)
+			tx, err := maker.Begin(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := tx.Exec(ctx, `LOCK TABLE `+c.table+` IN SHARE UPDATE EXCLUSIVE MODE`); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := other.Exec(ctx, `SET lock_timeout = '50ms'`); err != nil {
+				t.Fatal(err)
+			}
+			_, err = other.Exec(ctx, c.make)
+			if pgErr, ok := errors.AsType[*pgconn.PgError](err); !ok || pgErr.Code != "55P03" {
+				t.Errorf("while another makes it: got %v, want 55P03, lock not available", err)
+			}
+			if err := tx.Rollback(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := other.Exec(ctx, c.make); err != nil {
+				t.Errorf("afterwards: %v", err)
+			}
+		})
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"keepwatch/ledger"
 	"keepwatch/probe"
@@ -82,7 +81,7 @@ func (r *Results) Commit(ctx context.Context, l ledger.Lease, rs []probe.Result,
 		return fold(rows, names)
 	}
 	err := r.commit(ctx, l, b, rs, once)
-	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == "23514" && !began {
+	if noPartition(err) && !began {
 		// Another process dropped a partition that this one remembers.
 		r.mu.Lock()
 		r.days = nil
