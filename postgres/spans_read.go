@@ -145,7 +145,7 @@ func (v *view) storedHists(ctx context.Context, q asker, add func(int32, int16, 
 	var at time.Time
 	var body []byte
 	_, err = pgx.ForEachRow(rows, []any{&id, &at, &loc, &body}, func() error {
-		if v.days[dayID{id, at.Unix()}] == nil {
+		if v.days.at(id, at) == nil {
 			return nil // marked: it was folded from the results
 		}
 		var one reports.Histogram
@@ -164,7 +164,7 @@ func (v *view) restHists(add func(int32, int16, *reports.Histogram)) {
 		rec := ledger.Record{Revs: v.revs[id], Names: v.places, Rows: rows}
 		for at := v.from; at.Before(v.to); at = at.Add(day) {
 			d := ledger.Day{Start: at, Until: at}
-			if known := v.days[dayID{id, at.Unix()}]; known != nil {
+			if known := v.days.at(id, at); known != nil {
 				d.Until = known.until
 			}
 			d.Extend(rec, at.Add(day))

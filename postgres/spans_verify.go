@@ -60,7 +60,7 @@ func (s Reports) verifyDay(ctx context.Context, check string, at time.Time, out 
 		if err != nil {
 			return err
 		}
-		if !ok || v.days[dayID{id, at.Unix()}] == nil {
+		if !ok || v.days.at(id, at) == nil {
 			out.Waiting++
 			return nil
 		}

@@ -22,28 +22,16 @@ type view struct {
 	names    map[int32]string
 	places   map[int16]string
 	revs     map[int32][]reports.Rev
-	days     map[dayID]*dayRow
+	days     foldedDays
 	spans    map[trackID][]spanRow
 	rows     map[int32][]ledger.Row // of what is not folded
 	lives    []reports.Life
-}
-
-type dayID struct {
-	check int32
-	day   int64 // unix seconds
 }
 
 // trackID is the spans of a scope, all days.
 type trackID struct {
 	check int32
 	scope int16
-}
-
-// dayRow is how far a day is folded.
-type dayRow struct {
-	until        time.Time
-	bad, unknown int32
-	softs        []byte
 }
 
 // spanRow is a stored span that is not good.
@@ -60,24 +48,6 @@ SELECT c.name, c.id
 FROM checks c
 WHERE c.name = ANY (@names::text[])
 ORDER BY c.name`
-
-const sqlFoldedDays = `
-SELECT d.check_id, d.day, d.until, d.bad_ms, d.unknown_ms, d.softs
-FROM slo_day d
-WHERE d.check_id = ANY (@checks::int4[])
-AND d.day >= @from
-AND d.day < @to
-ORDER BY d.check_id, d.day`
-
-// There may be many while nobody folds.
-const sqlMarksOf = `
-SELECT m.check_id, min(m.from_at), max(m.to_at)
-FROM fold_mark m
-WHERE m.check_id = ANY (@checks::int4[])
-AND m.from_at < @to
-AND m.to_at > @from
-GROUP BY m.check_id, date_trunc('day', m.from_at, 'UTC'), date_trunc('day', m.to_at, 'UTC')
-ORDER BY m.check_id, 2`
 
 const sqlLives = `
 SELECT l.name, a.starts, a.ends, a.why = 'shutdown', CASE WHEN a.why IN ('running', 'shutdown') THEN '' ELSE a.why END
@@ -112,7 +82,7 @@ func (s Reports) look(ctx context.Context, checks []string, from, to, now time.T
 		if v.revs, err = revsSince(ctx, tx, v.idList(), v.from, v.to); err != nil {
 			return err
 		}
-		if err := v.readDays(ctx, tx); err != nil {
+		if v.days, err = readDays(ctx, tx, v); err != nil {
 			return err
 		}
 		if err := v.readLives(ctx, tx); err != nil {
@@ -126,41 +96,6 @@ func (v *view) idList() []int32 { return slices.Sorted(maps.Keys(v.names)) }
 
 func (v *view) args() pgx.NamedArgs {
 	return pgx.NamedArgs{"checks": v.idList(), "from": v.from, "to": v.to}
-}
-
-// readDays reads how far days are folded; those that are marked are not.
-func (v *view) readDays(ctx context.Context, q asker) error {
-	v.days = make(map[dayID]*dayRow, len(v.names)*int(v.to.Sub(v.from)/day))
-	rows, err := q.Query(ctx, sqlFoldedDays, v.args())
-	if err != nil {
-		return err
-	}
-	all := make([]dayRow, 0, len(v.names)*int(v.to.Sub(v.from)/day))
-	var check int32
-	var at, from, to time.Time
-	var d dayRow
-	if _, err := pgx.ForEachRow(rows, []any{&check, &at, &d.until, &d.bad, &d.unknown, &d.softs}, func() error {
-		all = append(all, d)
-		v.days[dayID{check, at.Unix()}] = &all[len(all)-1]
-		return nil
-	}); err != nil {
-		return err
-	}
-	if len(all) == 0 {
-		return nil
-	}
-	if rows, err = q.Query(ctx, sqlMarksOf, v.args()); err != nil {
-		return err
-	}
-	_, err = pgx.ForEachRow(rows, []any{&check, &from, &to}, func() error {
-		for at := later(from.Truncate(day), v.from); at.Before(sooner(to, v.to)); at = at.Add(day) {
-			if d := v.days[dayID{check, at.Unix()}]; d != nil && from.Before(d.until) {
-				delete(v.days, dayID{check, at.Unix()})
-			}
-		}
-		return nil
-	})
-	return err
 }
 
 func (v *view) readLives(ctx context.Context, q asker) error {
@@ -206,7 +141,7 @@ func (v *view) readSpans(ctx context.Context, q asker, sql string) error {
 		id trackID
 		spanRow
 	}
-	var all []row
+	all := make([]row, 0, 16*len(v.names)) // of a week; growing copies all
 	var r row
 	counts := map[trackID]int{}
 	cause, where := oneOfFew{known: map[string]string{}}, oneOfFew{known: map[string]string{}}
@@ -227,48 +162,12 @@ func (v *view) readSpans(ctx context.Context, q asker, sql string) error {
 	for _, r := range all {
 		v.spans[r.id] = append(v.spans[r.id], r.spanRow)
 	}
-	for id, spans := range v.spans {
-		if id.scope == ledger.Verdict {
-			v.prove(id, spans)
-		}
-	}
-	for id, d := range v.days { // days of which all spans are gone
-		if len(v.spans[trackID{id.check, ledger.Verdict}]) == 0 && sql == sqlVerdictSpans && (d.bad != 0 || d.unknown != 0) {
-			delete(v.days, id)
+	if sql == sqlVerdictSpans {
+		for id := range v.names {
+			v.days.prove(id, v.spans[trackID{id, ledger.Verdict}])
 		}
 	}
 	return nil
-}
-
-// prove compares the spans of each day with its facts: a span that got lost must not
-// turn into good time. A day whose parts do not add up is folded from the results.
-func (v *view) prove(id trackID, spans []spanRow) {
-	type sum struct{ bad, unknown int64 }
-	sums := map[int64]sum{}
-	for _, s := range spans {
-		at := s.starts.Truncate(day).Unix()
-		d := v.days[dayID{id.check, at}]
-		if d == nil {
-			continue
-		}
-		ms := int64(s.dur)
-		if s.dur < 0 {
-			ms = d.until.Sub(s.starts).Milliseconds()
-		}
-		one := sums[at]
-		if reports.Verdict(s.state) == reports.Bad {
-			one.bad += ms
-		} else {
-			one.unknown += ms
-		}
-		sums[at] = one
-	}
-	for at := v.from; at.Before(v.to); at = at.Add(day) {
-		key := dayID{id.check, at.Unix()}
-		if d := v.days[key]; d != nil && (sum{int64(d.bad), int64(d.unknown)} != sums[at.Unix()]) {
-			delete(v.days, key)
-		}
-	}
 }
 
 // readRest reads the results of all that is not folded.
@@ -278,7 +177,7 @@ func (v *view) readRest(ctx context.Context, q asker) (err error) {
 	for _, id := range v.idList() {
 		for at := v.from; at.Before(sooner(v.to, ahead)); at = at.Add(day) {
 			from, end := at, at.Add(day)
-			if d := v.days[dayID{id, at.Unix()}]; d != nil {
+			if d := v.days.at(id, at); d != nil {
 				from = d.until
 			}
 			if from.Before(sooner(end, ahead)) {
@@ -294,11 +193,15 @@ func (v *view) readRest(ctx context.Context, q asker) (err error) {
 func overlapping(revs []reports.Rev, from, to time.Time) []reports.Rev {
 	var out []reports.Rev
 	for _, r := range revs {
-		if r.From.Before(to) && (r.To.IsZero() || r.To.After(from)) {
+		if overlaps(r, from, to) {
 			out = append(out, r)
 		}
 	}
 	return out
+}
+
+func overlaps(r reports.Rev, from, to time.Time) bool {
+	return r.From.Before(to) && (r.To.IsZero() || r.To.After(from))
 }
 
 func (v *view) placeNames(id int32) []string {
@@ -318,8 +221,9 @@ func (v *view) line(id int32, scope int16, asked reports.CheckLedger) reports.Ti
 	for at := v.from; at.Before(v.to); at = at.Add(day) {
 		n := sort.Search(len(spans), func(i int) bool { return !spans[i].starts.Before(at.Add(day)) })
 		from := at
-		if d := v.days[dayID{id, at.Unix()}]; d != nil {
-			out.Spans = v.folded(out.Spans, spans[:n], at, d.until, len(overlapping(asked.Revs, at, d.until)) > 0)
+		if d := v.days.at(id, at); d != nil {
+			watched := slices.ContainsFunc(asked.Revs, func(r reports.Rev) bool { return overlaps(r, at, d.until) })
+			out.Spans = v.folded(out.Spans, spans[:n], at, d.until, watched)
 			if scope == ledger.Verdict {
 				out.Soft = append(out.Soft, softTimes(at, d.softs)...)
 			}
