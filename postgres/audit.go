@@ -27,9 +27,14 @@ const auditDetailMax = 2000 // bytes, about a page of text
 
 const sqlAuditAdd = `
 INSERT INTO audit (at, who, what, object, detail)
-VALUES (@at, @who, @what, @object, @detail)`
+SELECT n.at, n.who, n.what, n.object, n.detail
+FROM (VALUES (@at::timestamptz, @who::text, @what::text, @object::text, @detail::text)) AS n (at, who, what, object, detail)
+WHERE NOT EXISTS (
+	SELECT FROM audit a
+	WHERE (a.at, a.who, a.what, a.object, a.detail) = (n.at, n.who, n.what, n.object, n.detail))`
 
-// Add stores entries, all or none.
+// Add stores entries, all or none. An entry that is there already, to the microsecond,
+// is not stored again: a daemon that was killed may bring it twice.
 func (a Audit) Add(ctx context.Context, entries ...AuditEntry) error {
 	err := a.DB.tx(ctx, func(tx pgx.Tx) error {
 		for _, e := range entries {

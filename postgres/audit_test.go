@@ -53,6 +53,10 @@ func TestAuditKeepsWhoDidWhat(t *testing.T) {
 			t.Errorf("%s: got %d entries, %v; want %d", name, len(got), err, tt.want)
 		}
 	}
+	// A daemon that was killed brings what it cannot know to be there.
+	if err := audit.Add(t.Context(), append(entries, entries[1])...); err != nil {
+		t.Fatal(err)
+	}
 	// A change without a name is refused, and then nothing of the batch is kept.
 	if err := audit.Add(t.Context(), entries[0], postgres.AuditEntry{At: at, What: "ack"}); err == nil {
 		t.Error("an entry without who was stored")

@@ -11,7 +11,11 @@ import (
 // makePeople makes what people touch: the audit log and the notices.
 func (d *daemon) makePeople() {
 	db := d.database.db
-	d.trail = newTrail(db, d.Log)
+	var disk trailDisk // stays nil without a spool
+	if d.outbox != nil {
+		disk = d.outbox.Trail()
+	}
+	d.trail = newTrail(db, disk, d.Log)
 	d.notices = &notices{
 		file: d.present.Load, roster: func() oncall.Roster { return d.covers.roster(d.present.Load()) },
 		engine: d.engine, apply: d.failover.Apply, wake: d.deliverer.Wake,
