@@ -21,6 +21,8 @@ const (
 	database  = "keepwatch"
 
 	startTries   = 3
+	orphanTime   = 30 * time.Second       // backends of a killed server end within a second; stuck ones never
+	orphanPoll   = 250 * time.Millisecond // between two looks whether they have
 	startTimeout = 10 * time.Minute       // a recovery after a crash may read much
 	readyPoll    = 10 * time.Millisecond  // between two questions whether it is ready
 	adoptProof   = 250 * time.Millisecond // a server that is being shut down is gone by then
@@ -131,17 +133,33 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 }
 
-var errKilled = errors.New("the database server was killed while it started")
+var (
+	errKilled  = errors.New("the database server was killed while it started")
+	errOrphans = errors.New("processes of the previous database server are still alive")
+)
 
 // startAnew starts the server, and again when something kills it meanwhile: the kernel for
-// want of memory, or a person.
+// want of memory, or a person. What a killed server leaves behind takes a moment to end
+// and bars the next one for as long, so that is waited for.
 func (s *Server) startAnew(ctx context.Context) error {
-	for try := 1; ; try++ {
+	var waiting time.Time // since when; zero: not yet
+	for tries := 1; ; {
 		err := s.start(ctx)
-		if !errors.Is(err, errKilled) || try == startTries {
+		switch {
+		case errors.Is(err, errKilled) && tries < startTries:
+			tries++
+			s.log.Warn("database server was killed while it started, starting it again", "err", err)
+		case errors.Is(err, errOrphans) && waiting.IsZero():
+			waiting = time.Now()
+			s.log.Warn("waiting for the processes of the previous database server to end", "at_most_s", orphanTime.Seconds(), "err", err)
+		case !errors.Is(err, errOrphans) || time.Since(waiting) > orphanTime:
 			return err
 		}
-		s.log.Warn("database server was killed while it started, starting it again", "err", err)
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(orphanPoll/2 + rand.N(orphanPoll/2)):
+		}
 	}
 }
 

@@ -365,36 +365,6 @@ func TestServerComesBackWhenKilled(t *testing.T) {
 	}
 }
 
-func TestServerWaitsForStuckBackends(t *testing.T) {
-	t.Parallel()
-	dir := serverPlace(t)
-	srv, stop := startServer(t, dir)
-	conn, err := pgx.Connect(t.Context(), srv.DSN())
-	if err != nil {
-		t.Fatal(err)
-	}
-	backend := int(conn.PgConn().PID())
-	if err := syscall.Kill(backend, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = syscall.Kill(backend, syscall.SIGKILL) }()
-	pid := postmasterPID(t, dir)
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the postmaster is gone", func() bool { return !alive(pid) })
-	stop()
-	_, err = postgres.StartServer(t.Context(), dir, slog.New(slog.DiscardHandler))
-	if err == nil || !strings.Contains(err.Error(), "are still alive: end them") {
-		t.Fatalf("beside a stuck backend: got %v, want a refusal that says what to do", err)
-	}
-	if err := syscall.Kill(backend, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the backend is gone", func() bool { return !alive(backend) })
-	startServer(t, dir)
-}
-
 func TestServerInADeepDirectory(t *testing.T) {
 	t.Parallel()
 	dir := serverPlace(t)

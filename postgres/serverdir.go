@@ -305,7 +305,7 @@ func explainOutput(err error, out, dir string) error {
 	case strings.Contains(out, "could not look up effective user ID"):
 		return fmt.Errorf("this user has no line in /etc/passwd, which the database server needs: add one, or set database.url: %w", err)
 	case strings.Contains(out, "pre-existing shared memory block"):
-		return fmt.Errorf("processes of the previous database server in %s are still alive: end them (look for \"postgres:\" in ps), then start again: %w", dir, err)
+		return fmt.Errorf("%w in %s: end them (look for \"postgres:\" in ps), then start again: %w", errOrphans, dir, err)
 	}
 	return err
 }

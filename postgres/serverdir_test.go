@@ -26,7 +26,7 @@ func TestExplain(t *testing.T) {
 		{"initdb on a full disk", explainOutput(broken, "initdb: could not write: No space left on device", "/d"), "the disk of /d is full"},
 		{"recovery on a full disk", explainOutput(broken, "ERROR:  wrote only 4096 of 8192 bytes\nHINT:  Check free disk space.", "/d"), "the disk of /d is full"},
 		{"no passwd line", explainOutput(broken, "initdb: error: could not look up effective user ID 1234: user does not exist", "/d"), "no line in /etc/passwd"},
-		{"stuck backends", explainOutput(broken, "FATAL:  pre-existing shared memory block (key 1, ID 2) is still in use", "/d"), "are still alive: end them"},
+		{"stuck backends", explainOutput(broken, "FATAL:  pre-existing shared memory block (key 1, ID 2) is still in use", "/d"), "are still alive in /d: end them"},
 		{"what nobody foresaw", explainOutput(broken, "FATAL:  out of luck", "/d"), "broken"},
 	}
 	for _, c := range cases {
