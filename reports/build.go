@@ -27,6 +27,7 @@ type Input struct {
 	People     []Human                // who may be paged
 	Duties     []Duty                 // who was on call
 	Quiet      []string               // channels that ring nobody, such as mail
+	Drills     []Drill                // that were due in the window
 	// Window is what the report is about when that is not Week.
 	Window Window
 	Engine string // version of what computes
@@ -57,7 +58,7 @@ func Build(in Input) Report {
 	r := Report{
 		Schema: Schema, Zone: w.Zone.String(), From: w.From, To: w.To, Revision: max(in.Revision, 1),
 		MadeAt: in.Now.UTC(), Services: []ServiceReport{}, Kind: w.Kind, Title: w.Title,
-		Engine: in.Engine, TZData: in.TZData,
+		Engine: in.Engine, TZData: in.TZData, Drills: in.Drills,
 	}
 	if w.Kind == KindWeek {
 		r.Week = w.Week.String()

@@ -42,12 +42,15 @@ func optional(n *int64) string {
 	return strconv.FormatInt(*n, 10)
 }
 
-// factsSum is the sum over a report: its window and the sums of its services.
+// factsSum is the sum over a report: its window, the sums of its services and its drills.
 func factsSum(r Report) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s %s %s %d %d\n", r.Kind, r.Week, r.Zone, r.From.UnixMilli(), r.To.UnixMilli())
 	for i := range r.Services {
 		_, _ = io.WriteString(h, r.Services[i].Sum()+"\n") // a hash never fails
+	}
+	for _, d := range r.Drills { // none in reports from before they had them
+		fmt.Fprintf(h, "drill %d %q\n", d.At.Unix(), d.Result)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
@@ -84,7 +87,7 @@ func changes(before, now Report) []string {
 			out = append(out, name+" is no longer in the report.")
 		}
 	}
-	return out
+	return append(out, drillChanges(before, now)...)
 }
 
 // differences names each figure that is not what it was.

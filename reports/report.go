@@ -51,6 +51,7 @@ type Report struct {
 	// Note is a free text of the team, Markdown.
 	Note   string       `json:"note,omitempty"`
 	People []PersonLoad `json:"people,omitempty"` // most pages first
+	Drills []Drill      `json:"drills,omitempty"` // pages on purpose, oldest first
 }
 
 // week parses the week again, or makes a week of another window's ends; the error is

@@ -34,6 +34,8 @@ type Records interface {
 	// Exclusions returns what was declared for services and touches [from, to), by
 	// service and beginning; cancelled ones too.
 	Exclusions(ctx context.Context, services []string, from, to time.Time) ([]Exclusion, error)
+	// Drills returns the drills that were due in [from, to), oldest first.
+	Drills(ctx context.Context, from, to time.Time) ([]Drill, error)
 }
 
 // WeekFact is the integer facts of a service's frozen week.
@@ -167,6 +169,9 @@ func gather(ctx context.Context, s Store, w Window, set Settings, now time.Time)
 	first, last := WeekOf(w.From, w.Zone), WeekOf(w.To.Add(-time.Millisecond), w.Zone)
 	if in.Exclusions, err = s.Exclusions(ctx, names, first.From, last.To); err != nil {
 		return Input{}, fmt.Errorf("exclusions: %w", err)
+	}
+	if in.Drills, err = s.Drills(ctx, w.From, w.To); err != nil {
+		return Input{}, fmt.Errorf("drills: %w", err)
 	}
 	if set.Visitors != nil {
 		if in.Users, err = set.Visitors(ctx, w.From, w.To); err != nil {

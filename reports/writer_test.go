@@ -29,6 +29,7 @@ type shelf struct {
 	rows     []Row
 	facts    []IncidentFact
 	declared []Exclusion
+	drills   []Drill
 	bodies   []Report
 	stamp    int
 }
@@ -80,6 +81,12 @@ func (s *shelf) Exclusions(context.Context, []string, time.Time, time.Time) ([]E
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.declared), nil
+}
+
+func (s *shelf) Drills(context.Context, time.Time, time.Time) ([]Drill, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.drills), nil
 }
 
 func (s *shelf) Weeks(_ context.Context, first, last Week, _ []string) ([]WeekFact, error) {

@@ -34,6 +34,9 @@ func (p *paper) manager(s sheet.Sheet) {
 	}
 	p.title("People")
 	p.say("", normal, chart.Text, s.Load)
+	for _, d := range s.Drills {
+		p.say("", normal, chart.Text, d)
+	}
 	if s.Note != "" {
 		p.title("Note")
 		for l := range strings.Lines(s.Note) {

@@ -150,6 +150,7 @@ func (p *marks) people(s sheet.Sheet) {
 	if len(s.People.Rows) > 0 {
 		p.f("\nPeople: %s\n", esc(s.Load))
 	}
+	p.list("", s.Drills, "")
 }
 
 // note quotes the team's own Markdown; markup of HTML in it stays text.

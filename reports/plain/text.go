@@ -264,6 +264,9 @@ func (p *page) foot(s sheet.Sheet, only sheet.Page) {
 			p.table(s.People)
 		}
 	}
+	for i, d := range s.Drills {
+		p.line(first(i, "drill"), d)
+	}
 	if s.Note != "" {
 		p.plain("Note")
 		for l := range strings.Lines(s.Note) {

@@ -185,6 +185,10 @@ func Missed() reports.Report {
 	}
 	judge(&s)
 	r.Services = append(r.Services, s)
+	r.Drills = []reports.Drill{
+		{At: from.Add(11 * time.Hour), Result: reports.DrillFailed, Detail: "nobody acknowledged within 15m (kw-drill-20251020-1100-1760958000)"},
+		{At: from.Add(131 * time.Hour), Result: reports.DrillPassed, Detail: "ada acknowledged after 41s (kw-drill-20251025-1100-1761390000)"},
+	}
 	return r
 }
 
@@ -255,6 +259,7 @@ func Hostile() reports.Report {
 	for k := range r.People {
 		r.People[k].Name = next()
 	}
+	r.Drills = []reports.Drill{{At: r.From, Result: next(), Detail: next()}}
 	more := r.Services[0]
 	more.Name = "=1+1"
 	r.Services = append(r.Services, more)

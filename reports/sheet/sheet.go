@@ -41,6 +41,7 @@ type Sheet struct {
 	Services []Service
 	People   Table // per person; no rows when nobody was asked anything
 	Load     string
+	Drills   []string // one sentence each; none when none was due
 	Method   []string
 	Colophon []string // revision, hash, versions: what to quote when asking about a figure
 }
@@ -150,6 +151,9 @@ func Of(r reports.Report) (Sheet, error) {
 		s.Services = append(s.Services, w.service(&r.Services[i]))
 	}
 	s.Load, s.People = people(r.People)
+	for _, d := range r.Drills {
+		s.Drills = append(s.Drills, w.drill(d))
+	}
 	s.Colophon = w.colophon(s.Revision)
 	return s, nil
 }

@@ -238,3 +238,12 @@ func people(load []reports.PersonLoad) (string, Table) {
 	}
 	return fmt.Sprintf("%s to people, %d out of hours, most %d (%s)", count(pages, "page"), late, most, who), t
 }
+
+// drill says in one sentence how a page on purpose ended.
+func (w writer) drill(d reports.Drill) string {
+	text := fmt.Sprintf("The drill of %s: %s", d.At.In(w.zone).Format("Mon 2 Jan 15:04"), Clean(d.Result))
+	if detail := Clean(d.Detail); detail != "" {
+		text += ", " + detail
+	}
+	return strings.TrimSuffix(text, ".") + "."
+}

@@ -11,17 +11,20 @@ import (
 	"keepwatch/cmd/keepwatch/wording"
 	"keepwatch/config"
 	"keepwatch/postgres"
+	"keepwatch/reports"
 )
 
 const (
 	drillMemory = 40 * 24 * time.Hour // a drill is once a month
-	drillLate   = time.Hour           // one that is later is left out, and said to be
+	drillForm   = "20060102-1504"     // of its time in the alarm's name
+	drillLate   = time.Hour           // one that is later is left out, and noted as such
 )
 
 // exercise runs the monthly drill: it pages, waits for an acknowledgement, and notes
 // what came of it. told are the notices of the last weeks.
 func (n *notices) exercise(ctx context.Context, f *config.File, told []postgres.Notice, now time.Time) {
 	n.sayDrill(told)
+	n.closedDrills(ctx, told, now)
 	c := f.Drill
 	if c == nil {
 		n.endDrills(ctx, now, 0)
@@ -29,34 +32,86 @@ func (n *notices) exercise(ctx context.Context, f *config.File, told []postgres.
 	}
 	n.endDrills(ctx, now, c.Within)
 	at := c.At.Last(now, c.TimeZone)
-	key := drillKey(at)
+	key := postgres.DrillKey(at)
 	for _, v := range told {
 		if strings.HasPrefix(v.Key, key) {
 			return
 		}
 	}
 	if now.Sub(at) > drillLate {
-		return // the first look of a new configuration, or a long downtime
+		n.leaveOut(ctx, at, told, now)
+		return
 	}
 	policy, err := policyTo(f, c.Page)
 	if err != nil {
 		n.log.WarnContext(ctx, "drill", "err", err)
 		return
 	}
-	_, err = n.engine.Raise(ctx, alerting.Alarm{
-		Name: drillPrefix + at.UTC().Format("20060102-1504"), Severity: alerting.Critical, Policy: policy,
+	id, err := n.engine.Raise(ctx, alerting.Alarm{
+		Name: drillName(at), Severity: alerting.Critical, Policy: policy,
 		Summary: fmt.Sprintf("DRILL: nothing is wrong. Acknowledge this page within %s to show that pages reach you", wording.Spell(c.Within)),
 	}, now)
 	if err != nil && !errors.Is(err, alerting.ErrNotYet) {
 		n.log.WarnContext(ctx, "drill", "err", err)
 		return
 	}
-	if _, err := n.table.Put(ctx, postgres.Notice{Key: key + "begun", At: at, MadeAt: now, Detail: c.Page}); err != nil {
+	if _, err := n.table.Put(ctx, postgres.Notice{Key: key + postgres.DrillBegun, At: at, MadeAt: now, Detail: id}); err != nil {
 		n.log.WarnContext(ctx, "note the drill", "err", err)
 	}
 }
 
-func drillKey(at time.Time) string { return fmt.Sprintf("drill/%d/", at.Unix()) }
+// leaveOut notes a drill that nobody was there to make in time. The first look of a new
+// configuration finds one too, of the time before it: that one was not wanted.
+func (n *notices) leaveOut(ctx context.Context, at time.Time, told []postgres.Notice, now time.Time) {
+	v := postgres.Notice{Key: postgres.DrillKey(at) + postgres.DrillPast, At: at, MadeAt: now}
+	for _, t := range told {
+		if strings.HasPrefix(t.Key, "drill/") { // it was configured a month ago
+			v.Key = postgres.DrillKey(at) + postgres.DrillEnd
+			v.Detail = postgres.DrillResult(reports.DrillLeftOut, "no daemon could page within "+wording.Spell(drillLate)+" of its time")
+			n.log.WarnContext(ctx, "drill left out", "at", at, "late_s", now.Sub(at).Seconds())
+			break
+		}
+	}
+	if _, err := n.table.Put(ctx, v); err != nil {
+		n.log.WarnContext(ctx, "note the drill", "err", err)
+	}
+}
+
+func drillName(at time.Time) string { return drillPrefix + at.UTC().Format(drillForm) }
+
+// closedDrills notes the result of drills that a person closed without acknowledging
+// them first, which shows as well that the page came.
+func (n *notices) closedDrills(ctx context.Context, told []postgres.Notice, now time.Time) {
+	ended := map[string]bool{}
+	for _, v := range told {
+		ended[v.Key] = true
+	}
+	open := map[string]bool{}
+	for _, a := range n.engine.Snapshot().Alarms {
+		open[a.Name] = true
+	}
+	for _, v := range told {
+		end := postgres.DrillKey(v.At) + postgres.DrillEnd
+		if v.Key != postgres.DrillKey(v.At)+postgres.DrillBegun || ended[end] || open[drillName(v.At)] {
+			continue
+		}
+		entries, err := n.timeline(ctx, v.Detail)
+		if err != nil {
+			n.log.WarnContext(ctx, "read how the drill ended", "err", err)
+			continue
+		}
+		for _, e := range entries {
+			if e.Kind != "resolved" || e.Person == "" {
+				continue
+			}
+			result := postgres.DrillResult(reports.DrillPassed, fmt.Sprintf("%s closed it after %s (%s)", e.Person, e.At.Sub(v.MadeAt).Round(time.Second), v.Detail))
+			if _, err := n.table.Put(ctx, postgres.Notice{Key: end, At: v.At, MadeAt: now, Detail: result}); err != nil {
+				n.log.WarnContext(ctx, "note the result of the drill", "err", err)
+			}
+			break
+		}
+	}
+}
 
 // endDrills ends drills that were acknowledged, or not in time, and notes the result.
 func (n *notices) endDrills(ctx context.Context, now time.Time, within time.Duration) {
@@ -67,18 +122,18 @@ func (n *notices) endDrills(ctx context.Context, now time.Time, within time.Dura
 		var result string
 		switch {
 		case a.Open.AckBy != "":
-			result = fmt.Sprintf("passed: %s acknowledged after %s", a.Open.AckBy, a.Open.Acknowledged.Sub(a.Open.Opened).Round(time.Second))
+			result = postgres.DrillResult(reports.DrillPassed, fmt.Sprintf("%s acknowledged after %s", a.Open.AckBy, a.Open.Acknowledged.Sub(a.Open.Opened).Round(time.Second)))
 		case now.Sub(a.Open.Opened) >= within:
-			result = "failed: nobody acknowledged within " + wording.Spell(within)
+			result = postgres.DrillResult(reports.DrillFailed, "nobody acknowledged within "+wording.Spell(within))
 		default:
 			continue
 		}
-		at, err := time.Parse("20060102-1504", strings.TrimPrefix(a.Name, drillPrefix))
+		at, err := time.Parse(drillForm, strings.TrimPrefix(a.Name, drillPrefix))
 		if err != nil {
 			at = a.Open.Started
 		}
 		// Noted before it is ended: then it is ended again, rather than never noted.
-		if _, err := n.table.Put(ctx, postgres.Notice{Key: drillKey(at) + "result", At: at, MadeAt: now, Detail: result + " (" + a.Open.ID + ")"}); err != nil {
+		if _, err := n.table.Put(ctx, postgres.Notice{Key: postgres.DrillKey(at) + postgres.DrillEnd, At: at, MadeAt: now, Detail: result + " (" + a.Open.ID + ")"}); err != nil {
 			n.log.WarnContext(ctx, "note the result of the drill", "err", err)
 			continue
 		}
@@ -92,12 +147,16 @@ func (n *notices) endDrills(ctx context.Context, now time.Time, within time.Dura
 func (n *notices) sayDrill(told []postgres.Notice) {
 	text := ""
 	for _, v := range told { // newest first
-		if strings.HasPrefix(v.Key, "drill/") && strings.HasSuffix(v.Key, "/result") {
-			if strings.HasPrefix(v.Detail, "failed") {
-				text = "the drill of " + v.At.Format(time.RFC3339) + " " + v.Detail + ": pages do not reach whoever is on call, or they do not answer"
-			}
-			break
+		if !strings.HasPrefix(v.Key, "drill/") || !strings.HasSuffix(v.Key, "/"+postgres.DrillEnd) {
+			continue
 		}
+		switch result, _, _ := strings.Cut(v.Detail, ":"); result {
+		case reports.DrillFailed:
+			text = "the drill of " + v.At.Format(time.RFC3339) + " " + v.Detail + ": pages do not reach whoever is on call, or they do not answer"
+		case reports.DrillLeftOut:
+			text = "the drill of " + v.At.Format(time.RFC3339) + " was " + v.Detail + ": keepwatch page --test shows that pages ring"
+		}
+		break
 	}
 	n.drill.Store(&text)
 }

@@ -39,8 +39,10 @@ type notices struct {
 	wake   func()
 	table  noticeTable
 	close  func(ctx context.Context, now time.Time) // ends pages by hand
-	log    *slog.Logger
-	now    func() time.Time // nil means time.Now
+	// timeline is what happened to an incident, oldest first.
+	timeline func(ctx context.Context, incident string) ([]alerting.Entry, error)
+	log      *slog.Logger
+	now      func() time.Time // nil means time.Now
 
 	told map[string]bool // keys, as far as known; only Run's goroutine uses it
 

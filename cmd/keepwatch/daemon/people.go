@@ -19,7 +19,8 @@ func (d *daemon) makePeople() {
 	d.notices = &notices{
 		file: d.present.Load, roster: func() oncall.Roster { return d.covers.roster(d.present.Load()) },
 		engine: d.engine, apply: d.failover.Apply, wake: d.deliverer.Wake,
-		table: postgres.Notices{DB: db}, close: desk{d}.closePages, log: d.Log, now: d.now,
+		table: postgres.Notices{DB: db}, close: desk{d}.closePages,
+		timeline: postgres.Incidents{DB: db}.Timeline, log: d.Log, now: d.now,
 	}
 }
 

@@ -127,7 +127,8 @@ func (s *staff) build() *house {
 	h.engine.Wake = h.deliver.Wake
 	h.notices = &notices{
 		file: func() *config.File { return s.file }, roster: s.roster, engine: h.engine, apply: failover.Apply,
-		wake: h.deliver.Wake, table: s.table, close: func(context.Context, time.Time) {}, log: log,
+		wake: h.deliver.Wake, table: s.table, close: func(context.Context, time.Time) {},
+		timeline: postgres.Incidents{DB: s.db}.Timeline, log: log,
 	}
 	h.engine.Apply(nil, s.roster(), alerting.Routing{
 		Channel: "pagerduty", Fallback: []string{"mail"}, Route: func(person string) (string, bool) { return "person:" + person, true },
@@ -347,59 +348,4 @@ rotations:
 		time.Sleep(10 * time.Minute)
 		s.want()
 	})
-}
-
-// TestStoryDrill: a page on purpose; its result is kept, and shown while it is bad.
-func TestStoryDrill(t *testing.T) {
-	t.Parallel()
-	for name, answer := range map[string]bool{"passed": true, "failed": false} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			staffed(t, weekly+"drill: {page: ada, at: first Saturday 00:10, within: 5m}\n", func(s *staff) {
-				s.lead(0)
-				time.Sleep(11 * time.Minute)
-				s.want("trigger ada via pagerduty")
-				s.lead(1)
-				time.Sleep(time.Minute)
-				if alarms := s.leads.engine.Snapshot().Alarms; answer && len(alarms) == 1 {
-					if err := s.leads.engine.Ack(s.t.Context(), alarms[0].Open.ID, "ada", time.Now()); err != nil {
-						s.t.Fatal(err)
-					}
-				}
-				time.Sleep(10 * time.Minute)
-				list, err := s.table.List(s.t.Context(), s.phone.start, 10)
-				if err != nil {
-					s.t.Fatal(err)
-				}
-				var results []string
-				for _, n := range list {
-					if strings.HasSuffix(n.Key, "/result") {
-						results = append(results, n.Detail)
-					}
-				}
-				if len(results) != 1 || !strings.HasPrefix(results[0], name) {
-					s.t.Errorf("results: got %q, want one that %s", results, name)
-				}
-				if n := len(s.leads.engine.Snapshot().Alarms); n != 0 {
-					s.t.Errorf("the drill is still open (%d)", n)
-				}
-				bad := ""
-				if p := s.leads.notices.drill.Load(); p != nil {
-					bad = *p
-				}
-				if (bad == "") != answer {
-					s.t.Errorf("health says %q after a drill that %s", bad, name)
-				}
-				triggers := 0
-				for _, h := range s.phone.heard() {
-					if strings.HasPrefix(h, "trigger ada via pagerduty") {
-						triggers++
-					}
-				}
-				if triggers != 1 {
-					s.t.Errorf("paged %d times, want once: %q", triggers, s.phone.heard())
-				}
-			})
-		})
-	}
 }
