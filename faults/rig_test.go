@@ -3,22 +3,16 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -126,118 +120,6 @@ func (r *rig) state(n int) byte {
 	return r.world[n]
 }
 
-// process is one pager's place, and the process that runs there, if one does.
-type process struct {
-	rig *rig
-	dir string
-	log *os.File
-
-	mu     sync.Mutex
-	cmd    *exec.Cmd     // guarded by mu; nil when none runs
-	ended  chan struct{} // guarded by mu; closed when cmd has ended
-	wanted *atomic.Bool  // guarded by mu: the end of cmd is the test's doing
-}
-
-// pager makes a place and starts a pager there.
-func (r *rig) pager(env ...string) *process {
-	r.t.Helper()
-	p := &process{rig: r, dir: filepath.Join(r.dir, "pager"+strconv.Itoa(len(r.pagers)))}
-	if err := os.Mkdir(p.dir, 0o755); err != nil {
-		r.t.Fatal(err)
-	}
-	var err error
-	if p.log, err = os.Create(filepath.Join(p.dir, "log")); err != nil {
-		r.t.Fatal(err)
-	}
-	r.pagers = append(r.pagers, p)
-	r.t.Cleanup(func() {
-		p.signal(syscall.SIGCONT)
-		p.kill()
-		if r.t.Failed() {
-			raw, _ := os.ReadFile(p.log.Name())
-			r.t.Logf("end of the log of %s:\n%s", p.dir, raw[max(0, len(raw)-40000):])
-		}
-		_ = p.log.Close()
-	})
-	p.start(env...)
-	return p
-}
-
-// start starts the process; it may be called from the goroutine that kills.
-func (p *process) start(env ...string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s := p.rig.settings
-	s.Dir = p.dir
-	raw, err := json.Marshal(s)
-	if err != nil {
-		p.rig.t.Error(err)
-		return
-	}
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(append(os.Environ(), pagerEnv+"="+string(raw)), env...)
-	cmd.Stderr = p.log
-	// A pager ends when its input does, so with this test. (A signal at the death of the
-	// parent would come when only the thread that started it ends.)
-	if _, err := cmd.StdinPipe(); err != nil {
-		p.rig.t.Error(err)
-		return
-	}
-	if err := cmd.Start(); err != nil {
-		p.rig.t.Errorf("start a pager: %v", err)
-		return
-	}
-	ended, wanted := make(chan struct{}), &atomic.Bool{}
-	p.cmd, p.ended, p.wanted = cmd, ended, wanted
-	if len(env) > 0 {
-		wanted.Store(true) // a failpoint may end it
-	}
-	go func() { // ends with the process, which the test's cleanup kills
-		_ = cmd.Wait()
-		if !wanted.Load() {
-			p.rig.t.Errorf("a pager ended by itself: %v", cmd.ProcessState)
-		}
-		close(ended)
-	}()
-}
-
-func (p *process) signal(sig syscall.Signal) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.cmd != nil {
-		_ = p.cmd.Process.Signal(sig)
-	}
-}
-
-// kill ends the process by SIGKILL and waits for that.
-func (p *process) kill() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.cmd == nil {
-		return
-	}
-	p.wanted.Store(true)
-	_ = p.cmd.Process.Signal(syscall.SIGKILL)
-	<-p.ended
-	p.cmd = nil
-}
-
-// over waits until the process has ended by itself.
-func (p *process) over(limit time.Duration) bool {
-	p.mu.Lock()
-	ended := p.ended
-	p.mu.Unlock()
-	select {
-	case <-ended:
-		p.mu.Lock()
-		p.cmd = nil
-		p.mu.Unlock()
-		return true
-	case <-time.After(limit):
-		return false
-	}
-}
-
 // within waits until want is true; it fails the test after limit.
 func (r *rig) within(limit time.Duration, what string, want func() bool) {
 	r.t.Helper()
@@ -335,161 +217,6 @@ func (r *rig) settle(limit time.Duration) time.Duration {
 	return time.Since(start)
 }
 
-// counts are what a row of the table says.
-type counts struct {
-	Incidents, Kills, Stops, Crashes, Late, Repeats int
-	Cancelled                                       int // recovered before anything was delivered
-	Lost, Doubled, LeftOpen                         int
-	Drained                                         time.Duration
-	More                                            []string // name=value
-}
-
-// judge is the law of the whole suite, for logs and database together: every incident
-// that was committed has rung once at PagerDuty and is closed there and here; or it
-// recovered before anything was delivered, and PagerDuty never heard of it; or the page
-// went out by the fallback. And what PagerDuty got is judged by [fakepd.Check].
-func (r *rig) judge(c *counts) {
-	t := r.t
-	t.Helper()
-	ctx := t.Context()
-	incidents := r.incidents()
-	store := postgres.Incidents{DB: r.db}
-	rang := r.rang()
-	var want, cancelled []string
-	by := map[string]int{}
-	for _, in := range incidents {
-		by[in.Service]++
-		pages, err := store.Pages(ctx, in.ID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		first := firstTrigger(pages)
-		_, did := rang[in.ID]
-		switch {
-		case first.State == alerting.Cancelled && !did:
-			c.Cancelled++
-			cancelled = append(cancelled, in.ID)
-		case first.State == alerting.Accepted, did:
-			want = append(want, in.ID)
-		default:
-			c.Lost++
-			t.Errorf("LOST: incident %s: its page is %q (%s) and PagerDuty never rang", in.ID, first.State, first.LastError)
-		}
-		if in.State != alerting.Resolved {
-			c.LeftOpen++
-			t.Errorf("LEFT OPEN: incident %s is %s here", in.ID, in.State)
-		}
-		delete(rang, in.ID)
-	}
-	for key := range rang {
-		if id, _ := alerting.IncidentOf(key); id == key {
-			t.Errorf("PagerDuty rang for %s, which the database does not know", key)
-		}
-	}
-	for name, n := range by {
-		allowed := 1
-		if r.expect != nil {
-			allowed = r.expect(name)
-		}
-		if n > allowed && !strings.Contains(name, "blind") {
-			c.Doubled += n - allowed
-			t.Errorf("DOUBLED: service %s has %d incidents for %d outage(s):%s", name, n, allowed, r.tell(incidents, name))
-		}
-	}
-	rep, err := fakepd.Check(r.pdLog.reader(), fakepd.Want{Keys: want, Cancelled: cancelled})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Lost += rep.Lost
-	c.Doubled += rep.Doubled
-	c.LeftOpen += rep.LeftOpen
-	for _, p := range rep.Problems {
-		t.Errorf("PagerDuty's log: %s%s", p, r.heard(p))
-	}
-	c.Incidents += len(incidents)
-	c.Repeats += rep.Summary.Triggers - rep.Summary.Incidents
-	c.Late += rep.Late
-}
-
-// tell is what became of the incidents of a service, for the message of a failure.
-func (r *rig) tell(incidents []alerting.Incident, service string) string {
-	var b strings.Builder
-	store := postgres.Incidents{DB: r.db}
-	for _, in := range incidents {
-		if in.Service != service {
-			continue
-		}
-		fmt.Fprintf(&b, "\n  %s %s", in.ID, in.State)
-		entries, _ := store.Timeline(r.t.Context(), in.ID)
-		for _, e := range entries {
-			fmt.Fprintf(&b, "\n    %s %s %s %s", e.At.Format(clock), e.Kind, e.Person, e.Text)
-		}
-	}
-	return b.String()
-}
-
-// heard is what PagerDuty's log and the database have of the incident that a problem
-// names, for the message of a failure.
-func (r *rig) heard(problem string) string {
-	_, rest, _ := strings.Cut(problem, `"`)
-	key, _, named := strings.Cut(rest, `"`)
-	if !named {
-		return ""
-	}
-	var b strings.Builder
-	for line := range strings.Lines(r.pdLog.text()) {
-		if strings.Contains(line, key) {
-			b.WriteString("\n    " + strings.TrimSpace(line))
-		}
-	}
-	id, _ := alerting.IncidentOf(key)
-	pages, _ := postgres.Incidents{DB: r.db}.Pages(r.t.Context(), id)
-	for _, p := range pages {
-		fmt.Fprintf(&b, "\n    page %s %s: %s, seq %d, epoch %d, %d attempts, accepted %s, unsure %s, %s", p.ID, p.Action, p.State, p.Seq, p.Epoch,
-			p.Attempts, p.AcceptedAt.Format(clock), p.UnsureAt.Format(clock), p.LastError)
-	}
-	return b.String()
-}
-
-func firstTrigger(pages []alerting.Page) alerting.Page {
-	for _, p := range pages {
-		if p.Action == alerting.Trigger && !p.Fallback {
-			return p
-		}
-	}
-	return alerting.Page{}
-}
-
-// report prints what the runner of the suite puts into the table.
-func (c *counts) report(t *testing.T) {
-	t.Helper()
-	var b strings.Builder
-	for _, f := range []struct {
-		name string
-		n    int
-	}{
-		{"incidents", c.Incidents},
-		{"kills", c.Kills},
-		{"stops", c.Stops},
-		{"pg_crashes", c.Crashes},
-		{"late", c.Late},
-		{"repeats", c.Repeats},
-		{"cancelled", c.Cancelled},
-		{"lost", c.Lost},
-		{"doubled", c.Doubled},
-		{"left_open", c.LeftOpen},
-	} {
-		fmt.Fprintf(&b, " %s=%d", f.name, f.n)
-	}
-	if c.Drained > 0 {
-		fmt.Fprintf(&b, " drained=%s", c.Drained.Round(100*time.Millisecond))
-	}
-	for _, m := range c.More {
-		b.WriteString(" " + m)
-	}
-	t.Logf("figures:%s", b.String())
-}
-
 // misbehave makes about a third of PagerDuty's answers bad, in the shares of the specification.
 func (r *rig) misbehave() {
 	r.t.Helper()
@@ -571,29 +298,4 @@ func (r *rig) drive(rng *rand.Rand, spread, limit time.Duration, c course) {
 			}
 		}
 	}
-}
-
-// buffer is a buffer for one writer and one reader at a time.
-type buffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer // guarded by mu
-}
-
-// Write implements io.Writer.
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *buffer) text() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
-func (b *buffer) reader() io.Reader {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return bytes.NewReader(bytes.Clone(b.buf.Bytes()))
 }
