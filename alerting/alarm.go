@@ -127,7 +127,7 @@ func (e *Engine) alarm(a Alarm, now time.Time) *service {
 	}
 	s := e.alarms[a.Name]
 	if s == nil {
-		s = &service{recent: map[string][]Verdict{}}
+		s = &service{recent: map[string][]Verdict{}, notBefore: e.pasts[AlarmOwner(a.Name)].free()}
 		e.alarms[a.Name] = s
 	}
 	s.rule = Rule{Service: a.Service, Policy: a.Policy, Severity: a.Severity}

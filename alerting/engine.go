@@ -37,9 +37,10 @@ type Engine struct {
 	// and five between two looks for incidents of other daemons. So a freeze and another
 	// leader are noticed soon. A simulation, which has neither, sleeps longer.
 	Calm time.Duration
-	// Ended gives the instant at which the last incident of each service was resolved, of
-	// those resolved since an instant. nil makes a daemon that takes over begin with nothing.
-	Ended func(ctx context.Context, since time.Time) (map[string]time.Time, error)
+	// Ended gives what is known of the incidents that were resolved since an instant, by
+	// service, and by [AlarmOwner] of alarms. nil makes a daemon that takes over begin with
+	// nothing.
+	Ended func(ctx context.Context, since time.Time) (map[string]Past, error)
 	// Log is required.
 	Log *slog.Logger
 	// Now is the clock; nil means time.Now. Everything that the engine decides goes by it.
@@ -56,6 +57,7 @@ type Engine struct {
 	// Guarded by mu:
 	services map[string]*service // by name; those about monitoring itself too
 	alarms   map[string]*service // by the alarm's name
+	pasts    map[string]Past     // as Ended gave them when this engine began to lead
 	running  bool
 	silences map[string][]Silence // by source
 	edge     time.Time            // when a silence begins or ends next; zero: everything is to be looked at
@@ -320,8 +322,7 @@ func (e *Engine) enact(s *service, c Change) *job {
 	s.open, s.pages = &inc, append(s.pages, c.Pages...)
 	if inc.State == Resolved {
 		s.open, s.pages, s.past = nil, nil, inc.Failures
-		// Two episodes of one service must not share an ID, which counts seconds.
-		s.notBefore = later(s.notBefore, inc.Resolved.Truncate(time.Second).Add(time.Second))
+		s.notBefore = later(s.notBefore, Past{Ended: inc.Resolved, Newest: inc.ID}.free())
 	}
 	e.expect()
 	j := &job{change: c, done: make(chan error, 1)}

@@ -79,7 +79,7 @@ func (w *watched) renew(now time.Time) {
 // from now on counts.
 func (e *Engine) begin(ctx context.Context) {
 	e.restore(ctx)
-	ended, err := e.lastEnds(ctx)
+	pasts, err := e.lastEnds(ctx)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := e.now().UTC()
@@ -87,8 +87,12 @@ func (e *Engine) begin(ctx context.Context) {
 		e.unsee(now)
 		return
 	}
+	e.pasts = pasts
 	for _, s := range e.services {
-		s.drop(sooner(ended[s.rule.Service], now)) // another host's clock may be ahead
+		s.drop(pasts[s.rule.Service], now)
+	}
+	for name, s := range e.alarms {
+		s.notBefore = later(s.notBefore, pasts[AlarmOwner(name)].free())
 	}
 	for _, w := range e.checks {
 		w.tally.start(w.tally.worst(now), now) // nobody has looked again for what is half confirmed
@@ -125,30 +129,30 @@ func (e *Engine) unsee(now time.Time) {
 	e.expect()
 }
 
-// lastEnds is when the last incident of each service was resolved; an error when that
+// lastEnds is how the last incident of each service and alarm ended; an error when that
 // cannot be told.
-func (e *Engine) lastEnds(ctx context.Context) (map[string]time.Time, error) {
+func (e *Engine) lastEnds(ctx context.Context) (map[string]Past, error) {
 	if e.Ended == nil {
 		return nil, errNoEnds
 	}
 	ctx, cancel := context.WithTimeout(ctx, primaryTimeout)
 	defer cancel()
-	ended, err := e.Ended(ctx, e.now().UTC().Add(-endedWithin))
+	pasts, err := e.Ended(ctx, e.now().UTC().Add(-endedWithin))
 	if err != nil {
 		e.Log.Warn("ended incidents not read: only what is seen from now on counts", "err", err)
 	}
-	return ended, err
+	return pasts, err
 }
 
 // drop forgets the verdicts of slots that began before an episode ended: it must not be
 // opened again, by a look that was made before the recovery and judged after it. The same
 // holds for those that are still to come.
-func (s *service) drop(ended time.Time) {
-	if ended.IsZero() {
+func (s *service) drop(p Past, now time.Time) {
+	if p.Ended.IsZero() {
 		return
 	}
-	s.ended = ended
-	s.notBefore = later(s.notBefore, ended.Truncate(time.Second).Add(time.Second))
+	s.ended = sooner(p.Ended, now) // another host's clock may be ahead
+	s.notBefore = later(s.notBefore, p.free())
 	for check, vs := range s.recent {
 		s.recent[check] = slices.DeleteFunc(vs, s.over)
 	}

@@ -158,7 +158,7 @@ func TestStoryTakeoverBlindToThePast(t *testing.T) {
 	tell(t, func(w *world) {
 		p := w.pair()
 		p.hear(true)
-		p.daemons[1].engine.Ended = func(context.Context, time.Time) (map[string]time.Time, error) {
+		p.daemons[1].engine.Ended = func(context.Context, time.Time) (map[string]Past, error) {
 			return nil, errors.New("away")
 		}
 		p.lead(0)

@@ -72,16 +72,20 @@ func (f *flaky) Claim(ctx context.Context, now time.Time, lease time.Duration, l
 }
 
 // ended implements the engine's Ended, as a database does.
-func (f *flaky) ended(_ context.Context, since time.Time) (map[string]time.Time, error) {
+func (f *flaky) ended(_ context.Context, since time.Time) (map[string]Past, error) {
 	if f.away.Load() {
 		return nil, errGone
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	out := map[string]time.Time{}
+	out := map[string]Past{}
 	for _, r := range f.records {
 		if in := r.incident; in.State == Resolved && !in.Resolved.Before(since) {
-			out[in.Service] = later(out[in.Service], in.Resolved)
+			owner := in.Service
+			if in.Alarm != "" {
+				owner = AlarmOwner(in.Alarm)
+			}
+			out[owner] = Past{Ended: later(out[owner].Ended, in.Resolved), Newest: max(out[owner].Newest, in.ID)}
 		}
 	}
 	return out, nil

@@ -281,7 +281,7 @@ func (e *Engine) takeOver(inc Incident, pages []Page, now time.Time) {
 			older, younger = younger, older
 		}
 		e.enact(younger, e.situation(younger).resolve(now, now, "closed: the same outage as "+older.open.ID))
-		s.open, s.pages = older.open, older.pages
+		s.open, s.pages, s.notBefore = older.open, older.pages, later(s.notBefore, younger.notBefore)
 	}
 	e.expect()
 	e.reconsider()

@@ -49,18 +49,18 @@ func (s Incidents) OpenIncidents(ctx context.Context) ([]alerting.Incident, erro
 }
 
 const sqlIncidentEnds = `
-SELECT service, max(resolved_at) AS ended
+SELECT service, alarm, max(resolved_at) AS ended, max(id COLLATE "C") AS newest
 FROM incident
-WHERE state = 'resolved' AND alarm = '' AND resolved_at >= @since
-GROUP BY service
-ORDER BY service`
+WHERE state = 'resolved' AND resolved_at >= @since
+GROUP BY service, alarm
+ORDER BY service, alarm`
 
-// Ended implements [alerting.Engine].Ended: when the last incident of each service was
-// resolved, of those resolved since an instant.
-func (s Incidents) Ended(ctx context.Context, since time.Time) (map[string]time.Time, error) {
+// Ended implements [alerting.Engine].Ended.
+func (s Incidents) Ended(ctx context.Context, since time.Time) (map[string]alerting.Past, error) {
 	type end struct {
-		Service string
-		Ended   time.Time
+		Service, Alarm string
+		Ended          time.Time
+		Newest         string
 	}
 	rows, err := s.DB.pool.Query(ctx, sqlIncidentEnds, pgx.NamedArgs{"since": since})
 	if err != nil {
@@ -70,9 +70,17 @@ func (s Incidents) Ended(ctx context.Context, since time.Time) (map[string]time.
 	if err != nil {
 		return nil, translate(err)
 	}
-	out := make(map[string]time.Time, len(ends))
+	out := make(map[string]alerting.Past, len(ends))
 	for _, e := range ends {
-		out[e.Service] = e.Ended
+		owner := e.Service
+		if e.Alarm != "" {
+			owner = alerting.AlarmOwner(e.Alarm)
+		}
+		p := out[owner] // an alarm may have been about another service before
+		if p.Newest = max(p.Newest, e.Newest); e.Ended.After(p.Ended) {
+			p.Ended = e.Ended
+		}
+		out[owner] = p
 	}
 	return out, nil
 }

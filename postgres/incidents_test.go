@@ -67,8 +67,6 @@ func TestIncidentsListAndGet(t *testing.T) {
 	}
 }
 
-// TestImportLikeTheBook: Postgres merges as the book in memory does, whatever is
-// there already, and gives back what is unfinished as it does.
 func TestIncidentsEnded(t *testing.T) {
 	t.Parallel()
 	s := postgres.Incidents{DB: pgtest.New(t)}
@@ -90,11 +88,15 @@ func TestIncidentsEnded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(got, map[string]time.Time{"a": at(7)}); diff != "" {
+	if diff := cmp.Diff(got, map[string]alerting.Past{
+		"a": {Ended: at(7), Newest: "kw-2"}, alerting.AlarmOwner("gap"): {Ended: at(9), Newest: "kw-5"},
+	}); diff != "" {
 		t.Errorf("ended since the third minute (-got +want):\n%s", diff)
 	}
 }
 
+// TestImportLikeTheBook: Postgres merges as the book in memory does, whatever is
+// there already, and gives back what is unfinished as it does.
 func TestImportLikeTheBook(t *testing.T) {
 	t.Parallel()
 	s, book := postgres.Incidents{DB: pgtest.New(t)}, &alerting.Book{}

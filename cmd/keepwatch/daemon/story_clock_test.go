@@ -160,6 +160,17 @@ func TestStoryHostClockSetBackDuringIncident(t *testing.T) {
 		}
 		n.down.Store(false)
 		n.wait(2 * time.Minute)
+		rings = append(rings, "trigger ada via pagerduty", "resolve ada via pagerduty")
+		n.expect(rings...)
+		n.wait(2 * time.Minute) // and once more in that hour: an episode of its own
+		n.down.Store(true)
+		n.wait(time.Minute)
+		rings = append(rings, "trigger ada via pagerduty")
+		n.expect(rings...)
+		n.down.Store(false)
+		n.wait(2 * time.Minute)
+		rings = append(rings, "resolve ada via pagerduty")
+		n.expect(rings...)
 		// The hour that was lived through twice says what was seen the first time.
 		spans := n.line(n.start.Add(2*time.Minute), n.start.Add(34*time.Minute))
 		var bad time.Duration
