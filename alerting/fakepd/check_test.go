@@ -48,6 +48,26 @@ func TestCheckFindsWhatIsBroken(t *testing.T) {
 			return strings.Contains(l, `"dedup_key":"`+key+`"`) && strings.Contains(l, `"action":"`+action+`"`)
 		}
 	}
+	// elsewhere has a resolve of "a" through a second routing key, beside the one through
+	// the first or instead of it.
+	elsewhere := func(beside bool) string {
+		var b strings.Builder
+		for i, l := range lines {
+			if of("a", resolve)(l) {
+				other := strings.NewReplacer(key, strings.Repeat("f", 32), `"did":"resolved"`, `"did":"nothing"`).Replace(l)
+				if l = other; beside {
+					l = lines[i] + other
+				}
+			}
+			b.WriteString(l)
+		}
+		lines := strings.SplitAfter(strings.TrimSpace(b.String()), "\n")
+		for i, l := range lines {
+			_, rest, _ := strings.Cut(l, ",")
+			lines[i] = `{"seq":` + itoa(i+1) + "," + rest
+		}
+		return strings.Join(lines, "")
+	}
 	again := func(key string) string { // a second incident after the end
 		l := lines[0]
 		for _, line := range lines {
@@ -72,6 +92,8 @@ func TestCheckFindsWhatIsBroken(t *testing.T) {
 		"a second incident":            {again("a"), Want{}, 0, 1, 1, `episode "a": 2 incidents were opened, want one; still open at the end`},
 		"one is left open":             {without(of("b", resolve)), Want{}, 0, 0, 1, `episode "b": still open at the end`},
 		"one is open, and may be":      {without(of("b", resolve)), Want{StillOpen: true}, 0, 0, 0, ""},
+		"closed by two keys":           {elsewhere(true), Want{Keys: []string{"a"}}, 0, 0, 0, ""},
+		"closed by another key only":   {elsewhere(false), Want{}, 0, 0, 1, `episode "a": still open at the end`},
 		"a line is missing":            {strings.Join(lines[1:], ""), Want{}, 0, 0, 0, "gap"},
 	} {
 		rep, err := Check(strings.NewReader(tt.log), tt.want)

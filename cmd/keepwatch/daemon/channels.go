@@ -11,7 +11,8 @@ import (
 // pagerDutyChannel is the name of PagerDuty among the channels.
 const pagerDutyChannel = "pagerduty"
 
-// notifiers makes the channels of a configuration, by name, each counted.
+// notifiers makes the channels of a configuration, by name, each counted; those that
+// were in force before still close what they opened.
 func (d *daemon) notifiers(f *config.File) map[string]alerting.Notifier {
 	out := map[string]alerting.Notifier{}
 	if keys := f.Routes().Keys; len(keys) > 0 {
@@ -22,6 +23,7 @@ func (d *daemon) notifiers(f *config.File) map[string]alerting.Notifier {
 	for _, ch := range f.Fallback.Channels {
 		out[ch.Name] = ch.Notifier(func(person string) string { return f.People[person].Email })
 	}
+	out = d.switches.reload(f, out, d.failover.Owes())
 	for name, n := range out {
 		out[name] = d.metrics.Notifier(name, n)
 	}

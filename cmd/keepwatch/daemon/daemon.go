@@ -71,6 +71,7 @@ type daemon struct {
 	failover  *alerting.Failover
 	engine    *alerting.Engine
 	deliverer *alerting.Deliverer
+	switches  switchboard
 	leader    *alerting.Leader
 	recorder  *probe.Recorder
 	keeper    *ledger.Keeper

@@ -113,12 +113,7 @@ func (o *office) open(db *postgres.DB, f *config.File) (stop func()) {
 	d.covers = &covers{log: log}
 	d.engine = &alerting.Engine{Store: d.failover, Log: log}
 	names, mails := f.FallbackNames()
-	d.deliverer = &alerting.Deliverer{
-		Store: d.failover, Fallback: names, NoEcho: mails, Log: log,
-		Notifiers: map[string]alerting.Notifier{
-			pagerDutyChannel: pagerduty.NewOver(*f.PagerDuty, f.Routes().Keys, o.pd), "mail": o.mail,
-		},
-	}
+	d.deliverer = &alerting.Deliverer{Store: d.failover, Fallback: names, NoEcho: mails, Log: log}
 	d.engine.Wake = d.deliverer.Wake
 	d.pd.transport = o.pd
 	d.makePagerDuty()
@@ -169,6 +164,10 @@ func (o *office) put(f *config.File) {
 	d := o.d
 	d.present.Store(f)
 	d.putPagerDuty(f)
+	names, mails := f.FallbackNames()
+	d.deliverer.Reload(d.switches.reload(f, map[string]alerting.Notifier{
+		pagerDutyChannel: pagerduty.NewOver(*f.PagerDuty, f.Routes().Keys, o.pd), "mail": o.mail,
+	}, d.failover.Owes()), names, mails)
 	d.engine.Apply(f.Rules(), d.covers.roster(f), d.routing(f))
 	d.runner.Apply([]probe.Check{{
 		Name: "front", Kind: "http", Every: storyInterval, Timeout: 5 * time.Second, Quorum: 2,
