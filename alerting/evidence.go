@@ -112,12 +112,48 @@ func (s Situation) fault(check string) string {
 	return ""
 }
 
+// goodNews says what became of the checks that failed. Not each is good: of a redundant
+// group one may be enough, and one may be taken out of the file.
 func (s Situation) goodNews() string {
-	checks := names(s.Open.Checks)
 	if s.blind {
-		return "monitoring sees " + checks + " again"
+		return "monitoring sees " + names(s.Open.Checks) + " again"
 	}
-	return checks + " good again"
+	of := map[string][]string{}
+	for _, check := range s.Open.Checks {
+		state := s.became(check)
+		of[state] = append(of[state], check)
+	}
+	var parts []string
+	for _, state := range []string{becameGood, becameSpare, becameUnseen, becameGone} {
+		if checks := of[state]; len(checks) > 0 {
+			parts = append(parts, names(checks)+" "+state)
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// What becomes of checks that failed, in words that follow their names.
+const (
+	becameGood   = "good again"
+	becameSpare  = "still failing, but enough others of the group are good"
+	becameUnseen = "not seen of late, but enough others of the group are good"
+	becameGone   = "no longer needed by the service"
+)
+
+func (s Situation) became(check string) string {
+	if !slices.ContainsFunc(s.Rule.Checks, func(c CheckRule) bool { return c.Name == check }) {
+		return becameGone
+	}
+	for _, v := range slices.Backward(s.Recent[check]) {
+		switch v.Outcome {
+		case probe.Good:
+			return becameGood
+		case probe.Bad:
+			return becameSpare
+		case probe.Unknown:
+		}
+	}
+	return becameUnseen
 }
 
 // maxGap is how far apart two verdicts of a check may be to count as in a row.

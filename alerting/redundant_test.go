@@ -84,3 +84,37 @@ func TestRedundantRecovers(t *testing.T) {
 		t.Error("both are needed and one still fails: the service has not recovered")
 	}
 }
+
+// TestGoodNews: a recovery says of each check that failed what became of it.
+func TestGoodNews(t *testing.T) {
+	t.Parallel()
+	var s Situation
+	s.Rule = Rule{
+		Service: "shop", Redundant: []Redundancy{{Need: 1, Of: []string{"one", "two", "three"}}},
+		Checks: []CheckRule{{Name: "front"}, {Name: "one"}, {Name: "two"}, {Name: "three"}},
+	}
+	s.Recent = map[string][]Verdict{
+		"front": {{Outcome: probe.Bad}, {Outcome: probe.Good}},
+		"one":   {{Outcome: probe.Good}, {Outcome: probe.Unknown}},
+		"two":   {{Outcome: probe.Good}, {Outcome: probe.Bad}},
+		"three": {{Outcome: probe.Unknown}},
+		"gone":  {{Outcome: probe.Bad}},
+	}
+	for want, failed := range map[string][]string{
+		"front good again":      {"front"},
+		"front, one good again": {"front", "one"},
+		"one good again; two still failing, but enough others of the group are good": {"one", "two"},
+		"front good again; gone no longer needed by the service":                     {"front", "gone"},
+		"gone, old no longer needed by the service":                                  {"gone", "old"},
+		"front good again; two still failing, but enough others of the group are good; three not seen of late, but enough others of the group are good": {"front", "three", "two"},
+	} {
+		s.Open = &Incident{Checks: failed}
+		if got := s.goodNews(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	s.blind, s.Open = true, &Incident{Checks: []string{"front"}}
+	if got := s.goodNews(); got != "monitoring sees front again" {
+		t.Errorf("got %q", got)
+	}
+}
