@@ -50,15 +50,53 @@ func (c Cover) Validate(r Roster) error {
 // shown with its file's beginning.
 const CoversSince = 62 * 24 * time.Hour
 
+// end is when a cover ceases to hold.
+func (c Cover) end() time.Time {
+	if !c.Cancelled.IsZero() && c.Cancelled.Before(c.To) {
+		return c.Cancelled // until then it held, and that stays true
+	}
+	return c.To
+}
+
+// Holds reports whether the cover is in force at an instant.
+func (c Cover) Holds(t time.Time) bool { return !t.Before(c.From) && t.Before(c.end()) }
+
+// Lacks says what a cover needs and the file has not got any more; "" when it has all.
+func (r Roster) Lacks(c Cover) string {
+	if _, ok := r.Rotations[c.Rotation]; !ok {
+		return "no rotation " + c.Rotation
+	}
+	if _, ok := r.People[c.Person]; !ok && c.Person != "" {
+		return "no person " + c.Person
+	}
+	return ""
+}
+
+// VoidText says in one sentence why a cover does not hold, and what to do.
+func (r Roster) VoidText(c Cover) string {
+	return fmt.Sprintf("override %d of %s, until %s, does not hold: the file has %s (keepwatch oncall overrides --cancel %d ends it)",
+		c.ID, c.Rotation, c.end().UTC().Format("2006-01-02 15:04 MST"), r.Lacks(c), c.ID)
+}
+
+// Void are the covers that would hold now or later and do not, because the file has not
+// got their person or rotation any more.
+func (r Roster) Void(covers []Cover, now time.Time) []Cover {
+	return slices.DeleteFunc(slices.Clone(covers), func(c Cover) bool { return r.Lacks(c) == "" || !now.Before(c.end()) })
+}
+
 // With returns the roster with covers in force: they win over the file's
 // overrides, and later ones over earlier ones. A cancelled one holds until it was cancelled; those
-// of unknown rotations are left out. The roster itself is not changed.
-func (r Roster) With(covers []Cover) Roster {
+// of unknown rotations are left out. One that puts somebody on call whom the file no longer
+// has held until now and no longer: nobody could be rung. The roster itself is not changed.
+func (r Roster) With(covers []Cover, now time.Time) Roster {
 	byRotation := map[string][]override{}
 	for _, c := range slices.SortedFunc(slices.Values(covers), func(a, b Cover) int { return int(a.ID - b.ID) }) {
-		to := c.To
-		if !c.Cancelled.IsZero() && c.Cancelled.Before(to) {
-			to = c.Cancelled // until then it held, and that stays true
+		to := c.end()
+		if r.Lacks(c) != "" && now.Before(to) {
+			to = now
+		}
+		if !c.From.Before(to) {
+			continue
 		}
 		byRotation[c.Rotation] = append(byRotation[c.Rotation], override{from: c.From.UTC(), to: to.UTC(), person: c.Person})
 	}

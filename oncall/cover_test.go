@@ -16,16 +16,27 @@ func TestCovers(t *testing.T) {
 	}
 	r := rosterOf(t, map[string]RotationConfig{"primary": c}, map[string]string{"ada": "UTC", "grace": "UTC", "alan": "UTC"})
 	at := func(text string) time.Time { return instant(t, "2026-01-"+text+":00:00Z") }
-	with := r.With([]Cover{
+	covers := []Cover{
 		{ID: 2, Rotation: "primary", Person: "", From: at("07T12"), To: at("07T18")},
 		{ID: 1, Rotation: "primary", Person: "grace", From: at("07T00"), To: at("09T00")},
 		{ID: 3, Rotation: "primary", Person: "ada", From: at("05T00"), To: at("20T00"), Cancelled: at("05T01")},
 		{ID: 4, Rotation: "gone", Person: "ada", From: at("05T00"), To: at("20T00")},
-	})
-	for text, want := range map[string]string{"06T10": "alan", "07T01": "grace", "07T13": "", "07T19": "grace", "08T23": "grace", "09T00": "ada", "05T00": "ada", "05T02": ""} {
+		{ID: 5, Rotation: "primary", Person: "linus", From: at("09T00"), To: at("12T00")}, // was taken out of the file
+		{ID: 6, Rotation: "primary", Person: "linus", From: at("14T00"), To: at("15T00")},
+		{ID: 7, Rotation: "primary", Person: "linus", From: at("16T00"), To: at("17T00"), Cancelled: at("10T00")},
+	}
+	with := r.With(covers, at("11T00"))
+	for text, want := range map[string]string{"06T10": "alan", "07T01": "grace", "07T13": "", "07T19": "grace", "08T23": "grace", "09T00": "linus", "10T23": "linus", "11T00": "ada", "14T01": "grace", "16T01": "grace", "05T00": "ada", "05T02": ""} {
 		if got := with.OnCall("primary", at(text)).Person; got != want {
 			t.Errorf("at %s: got %q, want %q", text, got, want)
 		}
+	}
+	var void []int64
+	for _, c := range r.Void(covers, at("11T00")) {
+		void = append(void, c.ID)
+	}
+	if diff := cmp.Diff([]int64{4, 5, 6}, void); diff != "" {
+		t.Errorf("void (-want +got):\n%s", diff)
 	}
 	if got := r.OnCall("primary", at("07T13")).Person; got != "alan" {
 		t.Errorf("the roster itself changed: %q", got)

@@ -35,7 +35,7 @@ func TestHandovers(t *testing.T) {
 	covered := r.With([]Cover{
 		{ID: 1, Rotation: "primary", Person: "alan", From: monday.AddDate(0, 0, 2), To: monday.AddDate(0, 0, 3)},
 		{ID: 2, Rotation: "primary", Person: "grace", From: monday.AddDate(0, 0, 7), To: monday.AddDate(0, 0, 9)}, // in her own turn: no change
-	})
+	}, time.Time{})
 	at := func(days int) time.Time { return monday.AddDate(0, 0, days) }
 	for name, tt := range map[string]struct {
 		roster   Roster
@@ -135,7 +135,7 @@ func TestHoles(t *testing.T) {
 			t.Errorf("%s (-got +want):\n%s", name, diff)
 		}
 	}
-	mended := r.With([]Cover{{ID: 1, Rotation: "torn", Person: "alan", From: at(7, 0), To: at(14, 0)}})
+	mended := r.With([]Cover{{ID: 1, Rotation: "torn", Person: "alan", From: at(7, 0), To: at(14, 0)}}, at(1, 0))
 	if got := mended.Holes([]Policy{policy("p", "torn")}, planned, monday, at(20, 0)); len(got) != 0 {
 		t.Errorf("with a cover: got %v, want no hole", got)
 	}

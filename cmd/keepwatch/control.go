@@ -94,7 +94,7 @@ func reloadCount(ctx context.Context, url string) (string, error) {
 	}
 	resp, err := (&http.Client{}).Do(req)
 	if err != nil {
-		return "", errNoAnswer
+		return "", fmt.Errorf("%w (%s)", errNoAnswer, url)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))

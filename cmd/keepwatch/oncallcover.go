@@ -22,6 +22,12 @@ import (
 // roster is who is on call by the file and, when a database can be asked, by the
 // overrides that people made. What was not asked is said.
 func (c *cli) roster(ctx context.Context, f *config.File) oncall.Roster {
+	now := time.Now().UTC().Truncate(time.Minute) // not after the instant that the command goes on to ask about
+	return f.Roster().With(c.covers(ctx, f), now)
+}
+
+// covers are the overrides that people made, as far as a database can be asked.
+func (c *cli) covers(ctx context.Context, f *config.File) []oncall.Cover {
 	var covers []oncall.Cover
 	_, err := c.peek(ctx, f, func(ctx context.Context, db *postgres.DB) (err error) {
 		covers, err = postgres.Covers{DB: db}.List(ctx, time.Now().Add(-oncall.CoversSince).UTC())
@@ -30,7 +36,7 @@ func (c *cli) roster(ctx context.Context, f *config.File) oncall.Roster {
 	if err != nil {
 		fmt.Fprintln(c.errOut, "warning: the database does not answer, so overrides that people made are not counted:", err)
 	}
-	return f.Roster().With(covers)
+	return covers
 }
 
 // peek asks the database when one answers, and starts none for it; asked is false
@@ -139,6 +145,9 @@ func (c *cli) printCover(f *config.File, v oncall.Cover) {
 	state := ""
 	if !v.Cancelled.IsZero() {
 		state = "  cancelled " + wording.LocalStamp(v.Cancelled, zone)
+	}
+	if lacks := f.Roster().Lacks(v); lacks != "" && v.Cancelled.IsZero() {
+		state = "  does not hold: the file has " + lacks
 	}
 	if v.Reason != "" {
 		state += "  " + strconv.Quote(v.Reason)

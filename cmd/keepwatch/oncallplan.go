@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ func checkDays(days int) error {
 
 // troubleLine is one line of `oncall validate --format json`; the names are a promise.
 type troubleLine struct {
-	Kind     string `json:"kind"` // gap, unreachable, empty_level, pagerduty_…
+	Kind     string `json:"kind"` // gap, unreachable, empty_level, void_override, pagerduty_…
 	Rotation string `json:"rotation"`
 	Person   string `json:"person"`
 	Policy   string `json:"policy"`
@@ -57,12 +58,7 @@ methods, escalation policies, and who is on call there.`,
 			if err := checkDays(days); err != nil {
 				return err
 			}
-			from := time.Now().UTC()
-			roster := c.roster(cmd.Context(), f)
-			all := troubles(f, roster, from, from.AddDate(0, 0, days))
-			if !offline {
-				all = append(all, examine(cmd.Context(), f, roster, from)...)
-			}
+			all := c.allTroubles(cmd.Context(), f, days, offline)
 			for _, t := range all {
 				if format == "json" {
 					if err := json.NewEncoder(c.out).Encode(t); err != nil {
@@ -85,6 +81,24 @@ methods, escalation policies, and who is on call there.`,
 	addDays(cmd, &days, 90)
 	cmd.Flags().BoolVar(&offline, "offline", false, "do not ask PagerDuty")
 	return cmd
+}
+
+// allTroubles are those of the coming days, by the file, by the overrides that people made
+// and, unless offline, by PagerDuty.
+func (c *cli) allTroubles(ctx context.Context, f *config.File, days int, offline bool) []troubleLine {
+	from := time.Now().UTC()
+	covers := c.covers(ctx, f)
+	roster := f.Roster().With(covers, from.Truncate(time.Minute))
+	all := troubles(f, roster, from, from.AddDate(0, 0, days))
+	for _, v := range roster.Void(covers, from) {
+		all = append(all, troubleLine{
+			Kind: "void_override", Rotation: v.Rotation, Person: v.Person, From: wording.Stamp(v.From), To: wording.Stamp(v.To), Text: roster.VoidText(v),
+		})
+	}
+	if !offline {
+		all = append(all, examine(ctx, f, roster, from)...)
+	}
+	return all
 }
 
 // troubles finds what would keep a page from reaching somebody over [from, to).

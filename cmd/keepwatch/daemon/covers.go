@@ -35,7 +35,16 @@ func (c *covers) roster(f *config.File) oncall.Roster {
 	if known == nil {
 		return f.Roster()
 	}
-	return f.Roster().With(*known)
+	return f.Roster().With(*known, moment(c.now).UTC())
+}
+
+// void are the overrides that the file takes no more.
+func (c *covers) void(f *config.File) []oncall.Cover {
+	known := c.known.Load()
+	if known == nil {
+		return nil
+	}
+	return f.Roster().Void(*known, moment(c.now).UTC())
 }
 
 // holding returns the override that somebody made which holds in a rotation at t;
@@ -47,11 +56,7 @@ func (c *covers) holding(rotation string, t time.Time) (oncall.Cover, bool) {
 	}
 	var found oncall.Cover
 	for _, v := range *known {
-		ends := v.To
-		if !v.Cancelled.IsZero() && v.Cancelled.Before(ends) {
-			ends = v.Cancelled
-		}
-		if v.Rotation == rotation && !t.Before(v.From) && t.Before(ends) && v.ID > found.ID {
+		if v.Rotation == rotation && v.Holds(t) && v.ID > found.ID {
 			found = v
 		}
 	}

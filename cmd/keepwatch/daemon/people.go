@@ -45,6 +45,9 @@ func (d *daemon) dutyLines() []web.Line {
 			Text: fmt.Sprintf("%s (and %d more in the next 7 days; keepwatch oncall validate lists them)", holeText(f, found[0]), len(found)-1),
 		})
 	}
+	for _, v := range d.covers.void(f) {
+		out = append(out, web.Line{Name: "on call", Level: web.Amber, Text: f.Roster().VoidText(v)})
+	}
 	if p := d.notices.drill.Load(); p != nil && *p != "" {
 		out = append(out, web.Line{Name: "drill", Level: web.Amber, Text: *p})
 	}

@@ -136,7 +136,7 @@ func (s *staff) build() *house {
 	return h
 }
 
-func (s *staff) roster() oncall.Roster { return s.file.Roster().With(s.covers) }
+func (s *staff) roster() oncall.Roster { return s.file.Roster().With(s.covers, time.Now().UTC()) }
 
 // cover puts somebody else on call.
 func (s *staff) cover(c oncall.Cover) {

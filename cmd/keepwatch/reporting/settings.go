@@ -46,7 +46,7 @@ func TeamOf(ctx context.Context, f *config.File, db *postgres.DB, from, to time.
 	if err != nil {
 		return reports.Team{}, err
 	}
-	roster := f.Roster().With(covers)
+	roster := f.Roster().With(covers, to)
 	var team reports.Team
 	for _, key := range slices.Sorted(maps.Keys(f.People)) {
 		p := f.People[key]
