@@ -115,10 +115,29 @@ func text[T any](v T) string { return string(private().json(nil, reflect.ValueOf
 // reload applies.
 func blocks(f *File) map[string]string {
 	m := map[string]string{"fallback": text(f.Fallback.After), "ledger": text(f.Ledger), "reports": text(f.Reports)}
-	if f.PagerDuty != nil {
-		m["pagerduty"] = text(*f.PagerDuty)
+	optional(m, "pagerduty", f.PagerDuty)
+	optional(m, "deadman", f.Deadman)
+	optional(m, "notices", f.Notices)
+	optional(m, "drill", f.Drill)
+	if len(f.Holidays) > 0 {
+		m["holidays"] = text(f.Holidays)
+	}
+	if len(f.AccessLogs) > 0 {
+		m["access_logs"] = text(f.AccessLogs)
+	}
+	if f.Console != nil && len(f.Console.Tokens) > 0 {
+		m[consoleTokens] = text(f.Console.Tokens)
 	}
 	return m
+}
+
+// consoleTokens is the only key of console that a reload applies.
+const consoleTokens = "console.tokens"
+
+func optional[T any](m map[string]string, name string, block *T) {
+	if block != nil {
+		m[name] = text(*block)
+	}
 }
 
 // restart lists the keys that are bound at the start: directories, the
@@ -129,7 +148,7 @@ func restart(before, after *File) []string {
 		keys = append(keys, "data_dir")
 	}
 	keys = append(keys, members("database", &before.Database, &after.Database)...)
-	keys = append(keys, members("console", before.Console, after.Console)...)
+	keys = append(keys, slices.DeleteFunc(members("console", before.Console, after.Console), func(key string) bool { return key == consoleTokens })...)
 	keys = append(keys, members("site", before.Site, after.Site)...)
 	return append(keys, members("newrelic", before.NewRelic, after.NewRelic)...)
 }

@@ -207,6 +207,51 @@ pagerduty: {routing_key: 0123456789abcdef0123456789ABCDEF}
 	}
 }
 
+// TestDiffSeesEveryBlock: no key of the file can change without a word.
+func TestDiffSeesEveryBlock(t *testing.T) {
+	t.Parallel()
+	const small = `
+version: 1
+checks: [{name: front, tcp: {address: "127.0.0.1:1"}}]
+people: {ada: {name: Ada, email: ada@example.com}}
+rotations: {primary: {start: 2026-01-05, people: [ada]}}
+escalations: {e: {levels: [{page: primary}]}}
+services: [{name: s, critical: [front], escalation: e}]
+console: {listen: "127.0.0.1:1111"}
+`
+	mail := "fallback: {channels: [{name: mail, email: {host: localhost:25, from: kw@example.com, to: [a@example.com]}}]}\n"
+	changes := map[string]string{ // by key: what to add, and what Diff says
+		"data_dir: ./b\n":                                  "needs a restart: data_dir",
+		"database: {url: \"postgres://h/d\"}\n":            "needs a restart: database.url",
+		"site: {originals: ./o, cache: {dir: ./c}}\n":      "needs a restart: site",
+		"locations: [here, east]\n":                        "location east added; check front changed",
+		"holidays: {us: [\"2026-12-25 Christmas Day\"]}\n": "block holidays added",
+		"pagerduty: {routing_key: " + sample32 + "}\n":     "block pagerduty added",
+		mail: "channel mail added",
+		"deadman: {url: \"http://127.0.0.1/\"}\n":              "block deadman added",
+		"drill: {page: ada, at: first Monday 11:00}\n":         "block drill added",
+		"newrelic: {license_key: " + sample32 + "abcdef01}\n":  "needs a restart: newrelic",
+		"access_logs: [{name: nginx, service: s, file: /l}]\n": "block access_logs added",
+		"ledger: {keep_raw: 40d}\n":                            "block ledger changed",
+		"reports: {time_zone: Europe/Berlin}\n":                "block reports changed",
+	}
+	old := load(t, small)
+	for add, want := range changes {
+		if got := Diff(old, load(t, small+add)).String(); got != want {
+			t.Errorf("%s: got %q, want %q", strings.TrimSpace(add), got, want)
+		}
+	}
+	if got := Diff(load(t, small+mail), load(t, small+mail+"notices: {handoffs: true}\n")).String(); got != "block notices added" {
+		t.Errorf("notices: got %q", got)
+	}
+	tokens := strings.Replace(small, "1111\"", "1111\", tokens: [{name: wall, role: view, token: "+sample32+"}]", 1)
+	if got := Diff(old, load(t, tokens)).String(); got != "block console.tokens added" {
+		t.Errorf("tokens: got %q", got)
+	}
+}
+
+const sample32 = "0123456789abcdef0123456789abcdef"
+
 func TestParseDuration(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

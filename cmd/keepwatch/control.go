@@ -43,7 +43,10 @@ func (c *cli) reloadCommand() *cobra.Command {
 			if err := signalDaemon(pid); err != nil {
 				return err
 			}
-			return c.awaitReload(cmd.Context(), url, before)
+			if err := c.awaitReload(cmd.Context(), url, before); err != nil {
+				return err
+			}
+			return c.sayLater(cmd.Context(), f.ConsoleURL()+"/healthz")
 		},
 	}
 }
@@ -84,8 +87,37 @@ func (c *cli) awaitReload(ctx context.Context, url, before string) error {
 	}
 }
 
+// sayLater prints what waits for a restart, as the daemon's health says it.
+func (c *cli) sayLater(ctx context.Context, url string) error {
+	body, err := fetch(ctx, url)
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(body) {
+		if _, keys, ok := strings.Cut(line, "in force only after a restart: "); ok {
+			c.printf("in force only after a restart: %s", keys)
+		}
+	}
+	return nil
+}
+
 // reloadCount returns the lines of /metrics that change with each reload.
 func reloadCount(ctx context.Context, url string) (string, error) {
+	body, err := fetch(ctx, url)
+	if err != nil {
+		return "", err
+	}
+	var lines []string
+	for line := range strings.Lines(body) {
+		if strings.HasPrefix(line, "keepwatch_config_") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, ""), nil
+}
+
+// fetch returns what the console answers, whatever its status.
+func fetch(ctx context.Context, url string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -98,14 +130,5 @@ func reloadCount(ctx context.Context, url string) (string, error) {
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
-	if err != nil {
-		return "", err
-	}
-	var lines []string
-	for line := range strings.Lines(string(body)) {
-		if strings.HasPrefix(line, "keepwatch_config_") {
-			lines = append(lines, line)
-		}
-	}
-	return strings.Join(lines, ""), nil
+	return string(body), err
 }

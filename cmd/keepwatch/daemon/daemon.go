@@ -101,6 +101,8 @@ type reloadState struct {
 	at   time.Time
 	good time.Time // of the last good one, the start's included
 	err  error     // nil: it was good
+	// later are the keys whose new values wait for a restart.
+	later []string
 }
 
 func (d *daemon) now() time.Time { return d.clock.Now() }

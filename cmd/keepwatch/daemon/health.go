@@ -24,12 +24,15 @@ func (d *daemon) Health(context.Context) []web.Line {
 	if l, ok := d.pagerDutyLine(now); ok {
 		lines = append(lines, l)
 	}
-	if !d.reloadGood() {
-		st := d.reloaded.Load()
+	st := d.reloaded.Load()
+	if st.err != nil {
 		lines = append(lines, web.Line{
 			Name: "config", Level: web.Amber,
 			Text: fmt.Sprintf("the reload at %s was refused, the old configuration stays in force: %s", st.at.UTC().Format(time.RFC3339), firstLine(st.err)),
 		})
+	}
+	if len(st.later) > 0 {
+		lines = append(lines, web.Line{Name: "config", Level: web.Amber, Text: "in force only after a restart: " + strings.Join(st.later, ", ")})
 	}
 	if l, ok := d.burns.Line(); ok {
 		lines = append(lines, l)

@@ -62,9 +62,10 @@ func (d *daemon) reloadOnce(ctx context.Context) {
 	if err == nil {
 		err = d.put(ctx, f)
 	}
-	st := &reloadState{at: d.now(), good: d.reloaded.Load().good, err: err}
+	was := d.reloaded.Load()
+	st := &reloadState{at: d.now(), good: was.good, err: err, later: was.later}
 	if err == nil {
-		st.good = st.at
+		st.good, st.later = st.at, config.Diff(d.File, f).Restart
 	}
 	d.reloaded.Store(st)
 	if err != nil {
