@@ -77,6 +77,12 @@ func (i Incident) unheard() bool {
 		!i.Severity.LowUrgency() && (i.Policy.Name != "" || len(i.Policy.Levels) > 0)
 }
 
+// unbegun reports whether the ladder stands at its foot and nothing lets it begin:
+// somebody gave the incident back when it had recovered.
+func (i Incident) unbegun() bool {
+	return i.State == Open && i.Hold.Kind == "" && i.Level == 0 && i.Round == 0 && i.NextActionAt.IsZero() && len(i.Policy.Levels) > 0
+}
+
 // standsFor reports whether paging for i is enough for an incident that it causes:
 // somebody is paged for it, and woken if the other one would wake somebody.
 func (i Incident) standsFor(caused Incident) bool {

@@ -242,13 +242,19 @@ func (s Situation) expire(d *draft) bool {
 // anew starts the ladder at its foot with a new alert: one that was acknowledged
 // or resolved at the channels would ring nobody.
 func (s Situation) anew(d *draft) {
-	inc := &d.change.Incident
-	inc.State, inc.Acknowledged, inc.AckBy, inc.Expires, inc.Closed = Open, time.Time{}, "", time.Time{}, false
-	s.withdraw(d, "paged anew")
+	s.afresh(d)
 	s.begin(d)
 }
 
-// unacknowledge starts the ladder anew.
+// afresh puts the ladder at its foot, with no alert at the channels.
+func (s Situation) afresh(d *draft) {
+	inc := &d.change.Incident
+	inc.State, inc.Acknowledged, inc.AckBy, inc.Expires, inc.Closed = Open, time.Time{}, "", time.Time{}, false
+	inc.Level, inc.Round, inc.NextActionAt = 0, 0, time.Time{}
+	s.withdraw(d, "paged anew")
+}
+
+// unacknowledge starts the ladder anew, and goes on with the alert there is.
 func (s Situation) unacknowledge(by string, now time.Time) (Change, bool) {
 	if s.Open.State != Acknowledged {
 		return Change{}, false
@@ -258,6 +264,23 @@ func (s Situation) unacknowledge(by string, now time.Time) (Change, bool) {
 	inc.State, inc.Acknowledged, inc.AckBy, inc.Expires, inc.Closed = Open, time.Time{}, "", time.Time{}, false
 	d.entry("note", by, "no longer acknowledged; the escalation starts again")
 	s.begin(d)
+	return d.change, true
+}
+
+// giveBack starts the ladder anew with a new alert; of an incident that has
+// recovered only when it fails anew, see [Situation.reopen].
+func (s Situation) giveBack(by string, now time.Time) (Change, bool) {
+	if s.Open.State != Acknowledged {
+		return Change{}, false
+	}
+	d := newDraft(*s.Open, now)
+	if s.Open.Recovering() {
+		d.entry("note", by, "no longer acknowledged; the escalation starts again if it fails anew")
+		s.afresh(d)
+		return d.change, true
+	}
+	d.entry("note", by, "no longer acknowledged; the escalation starts again")
+	s.anew(d)
 	return d.change, true
 }
 

@@ -87,7 +87,7 @@ func (s Situation) reopen(d *draft, failing []string) {
 		d.entry("note", "", fmt.Sprintf("flapping: %s failed %d times within an hour; it stays one incident until it was well for %s",
 			inc.Service, flapAt, length(max(s.Rule.Reopen, flapWindow))))
 	}
-	if inc.Closed { // whoever closed it thought that it was over
+	if inc.Closed || inc.unbegun() { // whoever closed it thought that it was over
 		s.anew(d)
 	}
 }

@@ -332,8 +332,9 @@ func (e *Engine) Ack(ctx context.Context, incident, by string, at time.Time) err
 	})
 }
 
-// Unack starts the escalation of an acknowledged incident anew, at its first
-// level. An instant before the acknowledgement is an old message and changes nothing.
+// Unack notes that a channel's alert is acknowledged no more: the escalation starts
+// anew, at its first level, and goes on with that alert, which rings there by itself.
+// An instant before the acknowledgement is an old message and changes nothing.
 func (e *Engine) Unack(ctx context.Context, incident, by string, at time.Time) error {
 	return e.do(ctx, incident, func(s Situation, now time.Time) (Change, bool) {
 		if at.Before(s.Open.Acknowledged) {
@@ -341,6 +342,12 @@ func (e *Engine) Unack(ctx context.Context, incident, by string, at time.Time) e
 		}
 		return s.unacknowledge(by, now)
 	})
+}
+
+// GiveBack takes an acknowledgement back here: the escalation starts anew, at its
+// first level, with a new alert, for one that is acknowledged at its channel rings nobody.
+func (e *Engine) GiveBack(ctx context.Context, incident, by string) error {
+	return e.do(ctx, incident, func(s Situation, now time.Time) (Change, bool) { return s.giveBack(by, now) })
 }
 
 // Resolve closes an incident by hand. An alarm is resolved at once. While checks

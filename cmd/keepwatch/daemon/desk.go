@@ -107,7 +107,7 @@ func (k desk) act(ctx context.Context, a web.Act) error {
 	case web.VerbAck:
 		return e.Ack(ctx, a.Incident, a.By, a.At)
 	case web.VerbUnack:
-		return e.Unack(ctx, a.Incident, a.By, a.At)
+		return e.GiveBack(ctx, a.Incident, a.By)
 	case web.VerbResolve:
 		return e.Resolve(ctx, a.Incident, a.By, a.At)
 	case web.VerbNote, web.VerbSilence:
