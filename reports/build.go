@@ -28,6 +28,7 @@ type Input struct {
 	Duties     []Duty                 // who was on call
 	Quiet      []string               // channels that ring nobody, such as mail
 	Drills     []Drill                // that were due in the window
+	Before     Report                 // the written week before; the zero value: none
 	// Window is what the report is about when that is not Week.
 	Window Window
 	Engine string // version of what computes
@@ -91,7 +92,7 @@ func foldService(in Input, w Window, s Service) serviceBuild {
 	b.out = ServiceReport{
 		Name: s.Name, ObjectivePPM: int64(s.Objective), Outages: []Outage{}, Gaps: []Gap{},
 		Critical: s.Critical, Redundant: s.Redundant, DependsOn: s.DependsOn, CapMs: s.Cap.Milliseconds(),
-		Trend: in.Trend[s.Name],
+		Trend: in.Trend[s.Name], Redefined: redefined(in.Before, s),
 	}
 	excluded := in.Excluded[s.Name]
 	var own []Exclusion

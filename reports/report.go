@@ -118,6 +118,9 @@ type ServiceReport struct {
 	DependsOn []string `json:"depends_on,omitempty"`
 	// CapMs is how much planned maintenance may be excluded a week.
 	CapMs int64 `json:"max_maintenance_ms,omitempty"`
+	// Redefined says in one sentence each what the service is counted by otherwise than in
+	// the written report of the week before.
+	Redefined []string `json:"redefined,omitempty"`
 	// Attributed is how much of BadMs fell into bad time of services that this one
 	// depends on. It explains, it takes nothing away.
 	Attributed []Attribution `json:"attributed,omitempty"`

@@ -209,6 +209,9 @@ func enrich(ctx context.Context, s Store, in *Input, set Settings) error {
 		}
 		in.People, in.Duties = team.People, team.Duties
 	}
+	if in.Before, err = weekBefore(ctx, s, w); err != nil {
+		return fmt.Errorf("the week before: %w", err)
+	}
 	if in.Trend, err = trend(ctx, s, w, set.Services, in.Now); err != nil {
 		return fmt.Errorf("trend: %w", err)
 	}

@@ -179,6 +179,7 @@ func Missed() reports.Report {
 	s.Outages = []reports.Outage{first, second}
 	s.GoodMs = v - s.BadMs
 	s.Attributed = []reports.Attribution{{Service: "database", Ms: rest}}
+	s.Redefined = []string{"The objective is 95.00 %; in 2025-W42 it was 99.00 %.", "Counted in 2025-W42 and not here: upload-journey."}
 	s.Exclusions = []reports.Exclusion{
 		{ID: 3, Service: s.Name, Kind: reports.Planned, From: from.Add(26 * time.Hour), To: from.Add(29 * time.Hour), DeclaredAt: from.Add(-time.Hour), Author: "ada", Reason: "new disks.", CountedMs: 3 * hour},
 		{ID: 4, Service: s.Name, Kind: reports.Correction, From: from.Add(100 * time.Hour), To: from.Add(102 * time.Hour), DeclaredAt: from.Add(180 * time.Hour), Author: "ada", Approver: "grace", Reason: "the probe host was moved", CountedMs: hour, Note: "no more than 4:00:00 a week are excluded"},
@@ -256,6 +257,7 @@ func Hostile() reports.Report {
 	s.Users[0].Source, s.Noise[0].Summary, s.Noise[0].Incident = next(), next(), next()
 	s.Exclusions = []reports.Exclusion{{Kind: next(), From: r.From, To: r.To, Author: next(), Reason: next(), Note: next(), Approver: next()}}
 	s.Attributed = []reports.Attribution{{Service: next(), Ms: 1}}
+	s.Redefined = []string{next()}
 	for k := range r.People {
 		r.People[k].Name = next()
 	}

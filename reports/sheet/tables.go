@@ -14,6 +14,9 @@ import (
 // differ from what somebody may remember.
 func (w writer) notes(s *reports.ServiceReport) []string {
 	var out []string
+	for _, text := range s.Redefined {
+		out = append(out, Clean(text))
+	}
 	for _, x := range s.Exclusions {
 		out = append(out, w.exclusion(x))
 	}
