@@ -122,7 +122,7 @@ type Page struct {
 	Due        time.Time // not before
 	LeaseUntil time.Time
 	Epoch      int64 // grows with each claim; fences late writers
-	Attempts   int
+	Attempts   int   // those that left this machine, or may have
 	FirstTried time.Time
 	UnsureAt   time.Time // last outcome that may or may not have been processed
 	AcceptedAt time.Time
@@ -208,6 +208,9 @@ type Receipt struct {
 	RetryAfter time.Duration // asked for by the channel; 0 when not
 	Detail     string        // one sentence for a person, no secrets
 }
+
+// unsent reports whether nothing left this machine: no channel or key was there to send with.
+func (r Receipt) unsent() bool { return r.Class == Setup && r.Status == 0 }
 
 // Notifier sends pages through one channel. Send has its own deadline (at most
 // 10 s), never panics, and always returns a class. Safe for concurrent use.

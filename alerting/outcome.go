@@ -106,7 +106,9 @@ func isFallbackOf(p, origin Page) bool { return p.ID == origin.ID+"/"+p.Channel 
 func settlement(p Page, siblings []Page, got Receipt, t terms, now time.Time) Settlement {
 	now = now.UTC()
 	before := p
-	p.Attempts++
+	if !got.unsent() {
+		p.Attempts++
+	}
 	p.LeaseUntil = time.Time{}
 	p.LastStatus, p.LastError = got.Status, clip(got.Detail, 500)
 	if p.FirstTried.IsZero() {
@@ -132,7 +134,7 @@ func settlement(p Page, siblings []Page, got Receipt, t terms, now time.Time) Se
 		}
 		s.Fallback = fallBack(&s.Page, t, p.Created.Add(t.fallbackAfter), now)
 	}
-	if before.Attempts == 0 || before.LastError != p.LastError {
+	if before.FirstTried.IsZero() || before.LastError != p.LastError {
 		s.tell(0, now, "failed", failedText(p, got))
 	}
 	if len(s.Fallback) > 0 && !s.Fallback[0].Due.After(now) {

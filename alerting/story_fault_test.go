@@ -174,6 +174,37 @@ func TestStoryRecoveredBeforeDelivery(t *testing.T) {
 	})
 }
 
+// What had no key to go by never left: nothing can have rung, so nothing is to be closed,
+// and nothing waits for ever for somebody to add a key.
+func TestStoryRecoveredWithoutAKey(t *testing.T) {
+	t.Parallel()
+	tell(t, func(w *world) {
+		t := w.t
+		w.pager.set(func(Page) Receipt { return Receipt{Class: Setup, Detail: "no key is configured"} })
+		w.start()
+		w.fail()
+		time.Sleep(20 * time.Minute)
+		id := w.open()[0].ID
+		pages, err := w.store.Pages(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := pages[0].Status(w.open()[0], pages, nil); !strings.HasPrefix(got, "failed (no key is configured), tried again at ") {
+			t.Errorf("the page stands %q", got)
+		}
+		if tl := w.timeline(id); strings.Count(tl, "no key is configured") != 2 { // ada's and grace's
+			t.Errorf("the timeline does not say it once for each page:\n%s", tl)
+		}
+		w.heal()
+		time.Sleep(20 * time.Minute)
+		w.want(w.pager.taken())
+		w.settled()
+		if tl := w.timeline(id); strings.Contains(tl, "may have rung all the same") {
+			t.Errorf("the timeline thinks that it may have rung:\n%s", tl)
+		}
+	})
+}
+
 // A trigger without an answer may be processed late, even after its resolve:
 // the resolve is held, and repeated.
 func TestStoryHeldResolve(t *testing.T) {

@@ -68,7 +68,7 @@ func (p Page) stands(in Incident, zone *time.Location) string {
 	switch p.State {
 	case Queued:
 		switch {
-		case p.Attempts == 0:
+		case p.Attempts == 0 && p.LastError == "":
 			return "queued"
 		case p.LastError == "":
 			return "queued, to be tried again at " + clock(p.Due)
