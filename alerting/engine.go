@@ -58,6 +58,7 @@ type Engine struct {
 	services map[string]*service // by name; those about monitoring itself too
 	alarms   map[string]*service // by the alarm's name
 	pasts    map[string]Past     // as Ended gave them when this engine began to lead
+	applied  time.Time           // when the rules came into force
 	running  bool
 	silences map[string][]Silence // by source
 	edge     time.Time            // when a silence begins or ends next; zero: everything is to be looked at
@@ -81,6 +82,7 @@ type service struct {
 	rule      Rule
 	blind     bool // about monitoring itself
 	tells     bool // an alarm about checks that fail, see [Alarm.Failing]
+	strange   bool // see [Engine.house]
 	open      *Incident
 	pages     []Page // of the open incident
 	recent    map[string][]Verdict

@@ -31,7 +31,7 @@ func (e *Engine) Apply(rules []Rule, roster oncall.Roster, routing Routing) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := e.now().UTC()
-	e.roster, e.routing = roster, routing
+	e.roster, e.routing, e.applied = roster, routing, now
 	old := e.services
 	e.services = map[string]*service{}
 	for _, r := range rules {

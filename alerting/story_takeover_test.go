@@ -3,9 +3,11 @@ package alerting
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
+	"keepwatch/oncall"
 	"keepwatch/probe"
 )
 
@@ -174,6 +176,57 @@ func TestStoryTakeoverBlindToThePast(t *testing.T) {
 		w.want(w.pager.taken(), "trigger person:ada")
 		if open := w.open(); len(open) != 1 || open[0].Started.Before(led.Truncate(time.Second)) {
 			w.t.Errorf("got %+v, want one that began after %s", open, led)
+		}
+	})
+}
+
+// TestStoryTakeoverWithAnotherFile: the leader was told of a service that the stand-by's
+// file has not got, and dies while that fails. Whoever takes over does not call it well:
+// the ladder climbs on, health says what is wrong, and with the right file all goes on.
+func TestStoryTakeoverWithAnotherFile(t *testing.T) {
+	t.Parallel()
+	tell(t, func(w *world) {
+		t := w.t
+		cart := w.rules[0]
+		cart.Service = "cart"
+		both := []Rule{w.rules[0], cart}
+		p := w.pair()
+		p.hear(true)
+		p.lead(0)
+		p.daemons[0].engine.Apply(both, oncall.Roster{People: w.people}, w.routing())
+		time.Sleep(5*time.Minute + time.Second)
+		w.fail()
+		time.Sleep(3 * time.Minute)
+		w.want(w.pager.taken(), "trigger person:ada", "trigger person:ada")
+		p.lead(1)
+		time.Sleep(10 * time.Minute)
+		w.want(w.pager.taken(), "trigger person:ada", "trigger person:ada", "trigger person:grace", "trigger person:grace")
+		said := strings.Join(p.daemons[1].engine.Overdue(time.Now()), "\n")
+		if !strings.Contains(said, "kw-cart-") || strings.Count(said, "the service is not in this daemon's file") != 1 {
+			t.Errorf("overdue: %q, want that cart is not in the file", said)
+		}
+		w.heal()
+		time.Sleep(3 * time.Minute)
+		if open := w.open(); len(open) != 1 || open[0].Service != "cart" {
+			t.Fatalf("open: %+v, want cart's, which nobody sees", open)
+		}
+		p.daemons[1].engine.Apply(both, oncall.Roster{People: w.people}, w.routing())
+		time.Sleep(5 * time.Minute)
+		if open := w.open(); len(open) != 0 {
+			t.Errorf("open: %+v, want none: it is seen and well", open)
+		}
+		if said := p.daemons[1].engine.Overdue(time.Now()); len(said) > 0 {
+			t.Errorf("overdue: %q, want nothing", said)
+		}
+		// A service that was taken out of the file of a daemon that led: as ever.
+		w.fail()
+		time.Sleep(3 * time.Minute)
+		p.lead(-1)
+		p.daemons[0].engine.Apply(w.rules, oncall.Roster{People: w.people}, w.routing())
+		p.lead(0)
+		time.Sleep(time.Second)
+		if open := w.open(); len(open) != 1 || open[0].Service != "shop" {
+			t.Errorf("open: %+v, want only shop's", open)
 		}
 	})
 }

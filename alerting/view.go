@@ -143,6 +143,9 @@ func (e *Engine) Overdue(now time.Time) []string {
 		if s.open == nil {
 			continue
 		}
+		if s.strange {
+			out = append(out, fmt.Sprintf("incident %s: %s", s.open.ID, strangeText))
+		}
 		if at := s.open.timer(); due(at, now) && now.Sub(at) > lateAfter {
 			out = append(out, fmt.Sprintf("incident %s: the next step was due %s ago", s.open.ID, length(now.Sub(at))))
 		}
