@@ -81,7 +81,7 @@ func (s *Server) restIncident(inc *Incident) restIncident {
 	}
 	if inc.Status != resolved {
 		for _, id := range inc.Assignees {
-			out.Assignments = append(out.Assignments, restAssigned{At: inc.Created, Assignee: s.referUser(id)})
+			out.Assignments = append(out.Assignments, restAssigned{At: inc.assignedAt(), Assignee: s.referUser(id)})
 		}
 	}
 	switch inc.Status {

@@ -2,6 +2,7 @@ package fakepd
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -121,6 +122,16 @@ func (s *Server) climbLater(inc *Incident, after time.Duration) {
 			s.climb(inc, now)
 		}
 	})
+}
+
+// assignedAt is since when the present assignees have the incident.
+func (inc *Incident) assignedAt() time.Time {
+	for _, r := range slices.Backward(inc.Records) {
+		if r.Type == recAssign {
+			return r.At
+		}
+	}
+	return inc.Created
 }
 
 // assign gives the incident to people and notifies them; the mutex is held.

@@ -262,6 +262,18 @@ func TestStoryTokenRevokedStillPages(t *testing.T) {
 	})
 }
 
+// TestStoryNextLevelRingsSinceItWasReached: a page to the second level rings since PagerDuty
+// reached that level, not since the incident began.
+func TestStoryNextLevelRingsSinceItWasReached(t *testing.T) {
+	t.Parallel()
+	inOffice(t, teamFile, fakepd.Options{}, func(o *office) {
+		o.fail()
+		begin := time.Now().UTC()
+		o.wait(11 * time.Minute)
+		o.expect("page", o.status("grace"), "ringing Grace since "+begin.Add(10*time.Minute).Format("15:04:"))
+	})
+}
+
 // TestStoryPagerDutyDoesNotEscalate: its policy should have rung the second level, and
 // two minutes later it has not: the fallback rings them.
 func TestStoryPagerDutyDoesNotEscalate(t *testing.T) {
