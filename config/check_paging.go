@@ -90,6 +90,11 @@ func (c *checker) waysOut() {
 	if len(f.Services) == 0 || len(f.Escalations) == 0 || shared || len(f.Fallback.Channels) > 0 {
 		return // there is nothing to page about, or each page has a way out
 	}
+	for name, e := range f.Escalations { // by its own policy, which names whom it knows
+		for person := range c.pagedBy(e) {
+			own[person] = own[person] || f.Wakes(name, person)
+		}
+	}
 	anybody := false
 	for _, can := range own {
 		anybody = anybody || can
@@ -109,13 +114,18 @@ func (c *checker) waysOut() {
 func (c *checker) paged() map[string]bool {
 	all := map[string]bool{}
 	for _, e := range c.f.Escalations {
-		for _, l := range e.Levels {
-			all[l.Page] = true
-			if r, ok := c.f.Rotations[l.Page]; ok {
-				for name := range inRotation(r) {
-					all[name] = true
-				}
-			}
+		maps.Copy(all, c.pagedBy(e))
+	}
+	return all
+}
+
+// pagedBy are the people whom one escalation may reach, and the rotations that it names.
+func (c *checker) pagedBy(e Escalation) map[string]bool {
+	all := map[string]bool{}
+	for _, l := range e.Levels {
+		all[l.Page] = true
+		if r, ok := c.f.Rotations[l.Page]; ok {
+			maps.Copy(all, inRotation(r))
 		}
 	}
 	return all

@@ -133,6 +133,19 @@ func (f *File) Climbing(escalation string) string {
 	return ""
 }
 
+// Wakes reports whether pages of an escalation reach a person through PagerDuty: by
+// a key of their own, by the shared one, or by the escalation's own policy, which
+// names them.
+func (f *File) Wakes(escalation, person string) bool {
+	if _, own := f.Routes().Route(person); own {
+		return true
+	}
+	if f.PagerDuty == nil {
+		return false
+	}
+	return f.PagerDuty.RoutingKey != "" || f.Climbing(escalation) != "" && f.People[person].PagerDuty.User != ""
+}
+
 // sharedEscalation is the one escalation that pagerduty.escalation_policy follows;
 // "" when there is none, or more than one.
 func (f *File) sharedEscalation() string {

@@ -132,7 +132,7 @@ func unreachable(f *config.File, roster oncall.Roster, from, to time.Time) []tro
 	seen := map[string]string{}
 	for _, name := range roster.Names() {
 		for s := range roster.Rotations[name].Shifts(from, to) {
-			if p := f.People[s.Person]; s.Person != "" && p.PagerDuty.RoutingKey == "" && seen[s.Person] == "" {
+			if p := f.People[s.Person]; s.Person != "" && p.PagerDuty.RoutingKey == "" && seen[s.Person] == "" && !woken(f, name, s.Person) {
 				seen[s.Person] = name
 			}
 		}
@@ -145,6 +145,22 @@ func unreachable(f *config.File, roster oncall.Roster, from, to time.Time) []tro
 		})
 	}
 	return out
+}
+
+// woken reports whether each escalation that pages a rotation, and there is one, reaches
+// somebody who has its turn.
+func woken(f *config.File, rotation, person string) bool {
+	reached := false
+	for name, e := range f.Escalations {
+		if !slices.ContainsFunc(e.Levels, func(l oncall.LevelConfig) bool { return l.Page == rotation }) {
+			continue
+		}
+		if !f.Wakes(name, person) {
+			return false
+		}
+		reached = true
+	}
+	return reached
 }
 
 func (c *cli) oncallPreview() *cobra.Command {
