@@ -28,7 +28,7 @@ type Config struct {
 	// keeps it equal to the escalation of this file and to who is on call, so that PagerDuty rings the right person and escalates
 	// even while Keepwatch is dead. Default: none; then that policy is left alone. Example: PESC123.
 	EscalationPolicy string `yaml:"escalation_policy"`
-	// Service is the ID of the PagerDuty service that pages by hand are made on. Default: the first service that uses escalation_policy. Example: PSVC123.
+	// Service is the ID of the PagerDuty service that pages by hand are made on. Default: the first service that uses escalation_policy, or the policy of an escalation. Example: PSVC123.
 	Service string `yaml:"service"`
 	// From is the e-mail address of the PagerDuty user in whose name pages by hand are made. It must not be somebody who is on
 	// call: PagerDuty acknowledges a page at once when it is for its own sender. Default: none; then `keepwatch page` goes by

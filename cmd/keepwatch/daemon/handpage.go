@@ -91,11 +91,23 @@ func (k desk) assign(ctx context.Context, a alerting.Alarm) (said string, err er
 	}
 	ctx, cancel := context.WithTimeout(ctx, 8*time.Second)
 	defer cancel()
-	got, err := client.PagePerson(ctx, pagerduty.Manual{User: user, Title: a.Summary, Key: a.Name})
+	got, err := client.PagePerson(ctx, pagerduty.Manual{User: user, Policy: servicePolicy(f), Title: a.Summary, Key: a.Name})
 	if err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("PagerDuty rings %s: %s", strings.Join(got.Who, ", "), got.URL), nil
+}
+
+// servicePolicy is the policy of PagerDuty's whose service pages by hand are made on
+// when the file names no service; "" when none follows the file. There is a pagerduty block.
+func servicePolicy(f *config.File) string {
+	if id := f.PagerDuty.EscalationPolicy; id != "" {
+		return id
+	}
+	for _, followed := range f.Followed() {
+		return followed.ID
+	}
+	return ""
 }
 
 // unique tells pages of one second apart.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"keepwatch/alerting"
 	"keepwatch/alerting/fakepd"
@@ -23,7 +24,6 @@ func TestPagesByHandAreAssigned(t *testing.T) {
 	defer pd.Close()
 	srv := httptest.NewServer(pd.Handler())
 	defer srv.Close()
-	path := filepath.Join(t.TempDir(), "kw.yaml")
 	text := strings.ReplaceAll(`
 version: 1
 checks: [{name: front, tcp: {address: "127.0.0.1:1"}}]
@@ -34,8 +34,17 @@ people:
   robot: {name: Robot, pagerduty: {user: PROBOT1}}
 rotations: {primary: {start: 2026-01-05, people: [ada]}}
 escalations: {site: {levels: [{page: primary}, {page: grace}]}}
-pagerduty: {routing_key: "0123456789abcdef0123456789abcdef", api_token: token, api_url: "URL", from: keepwatch@example.com, service: PFAKE01}
+pagerduty: {routing_key: "0123456789abcdef0123456789abcdef", api_token: token, api_url: "URL", from: keepwatch@example.com, SERVICE}
 `, "URL", srv.URL)
+	for _, service := range []string{"service: PFAKE01", "escalation_policy: PESC001"} {
+		assignAll(t, strings.ReplaceAll(text, "SERVICE", service))
+	}
+}
+
+// assignAll pages everybody in a file by hand.
+func assignAll(t *testing.T, text string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "kw.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +68,7 @@ pagerduty: {routing_key: "0123456789abcdef0123456789abcdef", api_token: token, a
 		if err != nil {
 			t.Fatal(err)
 		}
-		said, err := desk{d}.assign(t.Context(), alerting.Alarm{Name: "page-" + strings.ReplaceAll(to, ":", "-"), Summary: "please call", Policy: policy})
+		said, err := desk{d}.assign(t.Context(), alerting.Alarm{Name: "page-" + unique(time.Now()) + strings.ReplaceAll(to, ":", "-"), Summary: "please call", Policy: policy})
 		refused := ""
 		if err != nil {
 			refused = err.Error()
