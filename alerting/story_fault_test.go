@@ -182,7 +182,7 @@ func TestStoryRecoveredWithoutAKey(t *testing.T) {
 		w.pager.set(func(Page) Receipt { return Receipt{Class: Setup, Detail: "no key is configured"} })
 		w.start()
 		w.fail()
-		time.Sleep(20 * time.Minute)
+		time.Sleep(20*time.Minute + time.Second) // between two attempts
 		id := w.open()[0].ID
 		pages, err := w.store.Pages(t.Context(), id)
 		if err != nil {

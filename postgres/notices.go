@@ -66,7 +66,6 @@ func DrillKey(at time.Time) string { return fmt.Sprintf("drill/%d/", at.Unix()) 
 const (
 	DrillBegun = "begun"  // it paged somebody
 	DrillEnd   = "result" // the detail begins with its result, as [DrillResult] writes it
-	DrillPast  = "before" // it was due before anybody wanted it
 )
 
 // DrillResult is the detail of a drill's end.

@@ -4,18 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"keepwatch/alerting"
 	"keepwatch/cmd/keepwatch/wording"
 	"keepwatch/config"
+	"keepwatch/oncall"
 	"keepwatch/postgres"
 	"keepwatch/reports"
 )
 
 const (
-	drillMemory = 40 * 24 * time.Hour // a drill is once a month
+	drillMemory = 90 * 24 * time.Hour // a drill is once a month
+	drillRenew  = 30 * 24 * time.Hour // how often a plan is noted that stays the same
+	planPrefix  = "drill-plan/"       // of the keys of such notices
 	drillForm   = "20060102-1504"     // of its time in the alarm's name
 	drillLate   = time.Hour           // one that is later is left out, and noted as such
 )
@@ -26,6 +30,7 @@ func (n *notices) exercise(ctx context.Context, f *config.File, told []postgres.
 	n.sayDrill(told)
 	n.closedDrills(ctx, told, now)
 	c := f.Drill
+	n.plan(ctx, c, told, now)
 	if c == nil {
 		n.endDrills(ctx, now, 0)
 		return
@@ -38,8 +43,11 @@ func (n *notices) exercise(ctx context.Context, f *config.File, told []postgres.
 			return
 		}
 	}
-	if now.Sub(at) > drillLate {
-		n.leaveOut(ctx, at, told, now)
+	switch {
+	case !wanted(c, told, at):
+		return
+	case now.Sub(at) > drillLate:
+		n.leaveOut(ctx, at, now)
 		return
 	}
 	policy, err := policyTo(f, c.Page)
@@ -60,21 +68,51 @@ func (n *notices) exercise(ctx context.Context, f *config.File, told []postgres.
 	}
 }
 
-// leaveOut notes a drill that nobody was there to make in time. The first look of a new
-// configuration finds one too, of the time before it: that one was not wanted.
-func (n *notices) leaveOut(ctx context.Context, at time.Time, told []postgres.Notice, now time.Time) {
-	v := postgres.Notice{Key: postgres.DrillKey(at) + postgres.DrillPast, At: at, MadeAt: now}
-	for _, t := range told {
-		if strings.HasPrefix(t.Key, "drill/") { // it was configured a month ago
-			v.Key = postgres.DrillKey(at) + postgres.DrillEnd
-			v.Detail = postgres.DrillResult(reports.DrillLeftOut, "no daemon could page within "+wording.Spell(drillLate)+" of its time")
-			n.log.WarnContext(ctx, "drill left out", "at", at, "late_s", now.Sub(at).Seconds())
-			break
-		}
-	}
-	if _, err := n.table.Put(ctx, v); err != nil {
+// leaveOut notes a drill that nobody was there to make in time.
+func (n *notices) leaveOut(ctx context.Context, at, now time.Time) {
+	n.log.WarnContext(ctx, "drill left out", "at", at, "late_s", now.Sub(at).Seconds())
+	_, err := n.table.Put(ctx, postgres.Notice{
+		Key: postgres.DrillKey(at) + postgres.DrillEnd, At: at, MadeAt: now,
+		Detail: postgres.DrillResult(reports.DrillLeftOut, "no daemon could page within "+wording.Spell(drillLate)+" of its time"),
+	})
+	if err != nil {
 		n.log.WarnContext(ctx, "note the drill", "err", err)
 	}
+}
+
+// plan notes what the file says of drills, when that is news and now and then besides:
+// a drill of a time before anybody wanted it was not left out. c is nil for none.
+func (n *notices) plan(ctx context.Context, c *oncall.DrillConfig, told []postgres.Notice, now time.Time) {
+	spec, newest := drillSpec(c), postgres.Notice{}
+	if i := slices.IndexFunc(told, isPlan); i >= 0 { // newest first
+		newest = told[i]
+	}
+	if newest.Detail == spec && (spec == "" || now.Sub(newest.At) < drillRenew) {
+		return
+	}
+	v := postgres.Notice{Key: fmt.Sprintf("%s%d", planPrefix, now.Unix()), At: now, MadeAt: now, Detail: spec}
+	if _, err := n.table.Put(ctx, v); err != nil {
+		n.log.WarnContext(ctx, "note what is planned of drills", "err", err)
+	}
+}
+
+// wanted reports whether the file said, when a drill was due, that it was.
+func wanted(c *oncall.DrillConfig, told []postgres.Notice, at time.Time) bool {
+	for _, v := range told {
+		if isPlan(v) && !v.At.After(at.Add(2*noticesEvery)) { // a look may come that much later than the file
+			return v.Detail == drillSpec(c)
+		}
+	}
+	return false
+}
+
+func isPlan(v postgres.Notice) bool { return strings.HasPrefix(v.Key, planPrefix) }
+
+func drillSpec(c *oncall.DrillConfig) string {
+	if c == nil {
+		return ""
+	}
+	return c.At.String() + " " + c.TimeZone.String()
 }
 
 func drillName(at time.Time) string { return drillPrefix + at.UTC().Format(drillForm) }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"keepwatch/oncall"
 	"keepwatch/postgres"
 	"keepwatch/reports"
 )
@@ -91,6 +92,48 @@ func TestStoryDrill(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestStoryDrillOfAnotherPlan: what was due before somebody wanted it is no drill that was
+// left out, and rings nobody; neither is what the former plan would have had.
+func TestStoryDrillOfAnotherPlan(t *testing.T) {
+	t.Parallel()
+	staffed(t, weekly+"drill: {page: ada, at: first Saturday 00:10, within: 5m}\n", func(s *staff) {
+		s.lead(0)
+		time.Sleep(20 * time.Minute)
+		plan, heard := *s.file.Drill, len(s.phone.heard())
+		turn := func(at oncall.Monthly) {
+			file, drill := *s.file, plan
+			drill.At = at
+			file.Drill = &drill
+			s.inForce.Store(&file)
+		}
+		turn(oncall.Monthly{Nth: 1, Weekday: time.Saturday, Hour: 0, Minute: 15, Set: true}) // five minutes ago
+		time.Sleep(5 * time.Minute)
+		file := *s.file
+		file.Drill = nil
+		s.inForce.Store(&file)
+		time.Sleep(5 * time.Minute)
+		s.lead(-1)
+		time.Sleep(35 * 24 * time.Hour) // without drills
+		turn(plan.At)
+		s.lead(0)
+		time.Sleep(10 * time.Minute)
+		results, details := s.drilled(s.phone.start.AddDate(0, -2, 0), time.Now())
+		if !slices.Equal(results, []string{reports.DrillFailed}) {
+			s.t.Errorf("the report says %q, %q; want only the first one, which failed", results, details)
+		}
+		if n := len(s.phone.heard()); n != heard {
+			s.t.Errorf("somebody was rung: %q", s.phone.heard()[heard:])
+		}
+		s.lead(-1)
+		time.Sleep(time.Until(time.Date(2000, 3, 4, 0, 5, 0, 0, time.UTC)))
+		s.lead(0)
+		time.Sleep(15 * time.Minute)
+		if results, _ := s.drilled(s.phone.start, time.Now()); !slices.Equal(results, []string{reports.DrillFailed, reports.DrillFailed}) {
+			s.t.Errorf("in March: %q, want another one", results)
+		}
+	})
 }
 
 // TestStoryDrillThatNobodyMade: no daemon ran when it was due. It rings nobody at an

@@ -40,15 +40,16 @@ fallback: {channels: [{name: mail, email: {host: "127.0.0.1:1", from: kw@example
 
 // staff is one story's house.
 type staff struct {
-	t      *testing.T
-	db     *postgres.DB
-	file   *config.File
-	phone  *phone
-	table  *forgetful
-	covers []oncall.Cover
-	post   *postman
-	houses [2]*house
-	leads  *house
+	t       *testing.T
+	db      *postgres.DB
+	file    *config.File
+	phone   *phone
+	table   *forgetful
+	covers  []oncall.Cover
+	post    *postman
+	houses  [2]*house
+	inForce atomic.Pointer[config.File] // what the notices go by; at first file
+	leads   *house
 }
 
 // house is one daemon's parts.
@@ -107,6 +108,7 @@ func staffed(t *testing.T, more string, story func(s *staff)) {
 		}
 		defer db.Close()
 		s := &staff{t: t, db: db, file: file, phone: &phone{start: time.Now()}, table: &forgetful{Notices: postgres.Notices{DB: db}}}
+		s.inForce.Store(file)
 		s.post = &postman{phone: s.phone}
 		for i := range s.houses {
 			s.houses[i] = s.build()
@@ -126,7 +128,7 @@ func (s *staff) build() *house {
 	}
 	h.engine.Wake = h.deliver.Wake
 	h.notices = &notices{
-		file: func() *config.File { return s.file }, roster: s.roster, engine: h.engine, apply: failover.Apply,
+		file: s.inForce.Load, roster: s.roster, engine: h.engine, apply: failover.Apply,
 		wake: h.deliver.Wake, table: s.table, close: func(context.Context, time.Time) {},
 		timeline: postgres.Incidents{DB: s.db}.Timeline, log: log,
 	}
