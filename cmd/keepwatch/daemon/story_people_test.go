@@ -45,7 +45,7 @@ type staff struct {
 	file    *config.File
 	phone   *phone
 	table   *forgetful
-	covers  []oncall.Cover
+	covers  atomic.Pointer[[]oncall.Cover]
 	post    *postman
 	houses  [2]*house
 	inForce atomic.Pointer[config.File] // what the notices go by; at first file
@@ -109,6 +109,7 @@ func staffed(t *testing.T, more string, story func(s *staff)) {
 		defer db.Close()
 		s := &staff{t: t, db: db, file: file, phone: &phone{start: time.Now()}, table: &forgetful{Notices: postgres.Notices{DB: db}}}
 		s.inForce.Store(file)
+		s.covers.Store(&[]oncall.Cover{})
 		s.post = &postman{phone: s.phone}
 		for i := range s.houses {
 			s.houses[i] = s.build()
@@ -138,12 +139,16 @@ func (s *staff) build() *house {
 	return h
 }
 
-func (s *staff) roster() oncall.Roster { return s.file.Roster().With(s.covers, time.Now().UTC()) }
+func (s *staff) roster() oncall.Roster {
+	return s.file.Roster().With(*s.covers.Load(), time.Now().UTC())
+}
 
 // cover puts somebody else on call.
 func (s *staff) cover(c oncall.Cover) {
-	c.ID = int64(len(s.covers) + 1)
-	s.covers = append(s.covers, c)
+	covers := *s.covers.Load()
+	c.ID = int64(len(covers) + 1)
+	covers = append(slices.Clone(covers), c)
+	s.covers.Store(&covers)
 	for _, h := range s.houses {
 		h.engine.SetRoster(s.roster())
 	}
