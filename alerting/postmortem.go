@@ -62,10 +62,17 @@ func (w *markdown) facts(inc Incident, pages []Page) {
 	row("incident", plainText(inc.ID))
 	row("began", w.at(inc.Started))
 	row("confirmed", since(inc.Opened))
-	row("first page accepted", since(firstAccepted(pages)))
-	acknowledged := since(inc.Acknowledged)
-	if inc.AckBy != "" {
+	first, acknowledged := since(firstAccepted(pages)), since(inc.Acknowledged)
+	over := !inc.Resolved.IsZero()
+	if over && firstAccepted(pages).IsZero() {
+		first = "none"
+	}
+	row("first page accepted", first)
+	switch {
+	case inc.AckBy != "":
 		acknowledged += " by " + plainText(inc.AckBy)
+	case over && inc.Acknowledged.IsZero():
+		acknowledged = "by nobody when it ended" // it may have been given back
 	}
 	row("acknowledged", acknowledged)
 	row("resolved", since(inc.Resolved))

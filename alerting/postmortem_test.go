@@ -77,6 +77,10 @@ shop is failing: front (status 500, &lt;b&gt;expected&lt;/b&gt; \| 200)
 	if got := Postmortem(inc, nil, nil, nil); !containsAll(got, "| acknowledged | not yet |", "| first page accepted | not yet |", "| time (UTC) |") {
 		t.Errorf("an open incident:\n%s", got)
 	}
+	inc.Resolved = inc.Started.Add(time.Minute) // nothing is still to come
+	if got := Postmortem(inc, nil, nil, nil); !containsAll(got, "| acknowledged | by nobody when it ended |", "| first page accepted | none |") {
+		t.Errorf("an incident that is over:\n%s", got)
+	}
 }
 
 func containsAll(s string, parts ...string) bool {
