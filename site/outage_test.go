@@ -89,6 +89,7 @@ func newRealSite(t *testing.T, dsn string, change func(*Config)) *realSite {
 	if err != nil {
 		t.Fatal(err)
 	}
+	rest(t, s)
 	s.sampleEdge = 900
 	if _, err := s.Init(t.Context()); err != nil {
 		t.Fatal(err)
@@ -100,6 +101,17 @@ func newRealSite(t *testing.T, dsn string, change func(*Config)) *realSite {
 		}
 	}
 	return &realSite{Site: s, t: t, handler: s.Handler(), store: store}
+}
+
+// rest waits at the end of a test for the renderer: what is made ahead of time must not
+// outlive its directory.
+func rest(tb testing.TB, s *Site) {
+	tb.Helper()
+	tb.Cleanup(func() {
+		ended, end := context.WithCancel(context.Background())
+		end()
+		_ = s.render.Run(ended)
+	})
 }
 
 func (s *realSite) do(r *http.Request, cookie string) *httptest.ResponseRecorder {

@@ -234,6 +234,7 @@ func setup(tb testing.TB, change func(*Config)) *bundle {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	rest(tb, s)
 	one, two := gallery.Ref{ID: 1, Name: "one"}, gallery.Ref{ID: 2, Name: "two"}
 	store.tags = []gallery.Ref{one, two}
 	store.grants = []gallery.Grant{

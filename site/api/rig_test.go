@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"image"
@@ -9,6 +10,7 @@ import (
 	"image/jpeg"
 	"log/slog"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -97,6 +99,7 @@ func newRig(tb testing.TB, change ...func(*site.Config)) *rig {
 	for _, c := range change {
 		c(&cfg)
 	}
+	cfg.Drain = new(time.Duration)
 	cfg.SetDefaults()
 	dsn := pgtest.DSN(tb)
 	b := &rig{TB: tb, Photos: postgres.Photos{DB: pgtest.Open(tb, dsn)}, log: &lockedBuffer{}}
@@ -110,6 +113,7 @@ func newRig(tb testing.TB, change ...func(*site.Config)) *rig {
 	if b.site, err = site.New(cfg, b.flaky, log); err != nil {
 		tb.Fatal(err)
 	}
+	tb.Cleanup(b.rest)
 	if b.files, err = originals.New(cfg.Originals); err != nil {
 		tb.Fatal(err)
 	}
@@ -122,6 +126,20 @@ func newRig(tb testing.TB, change ...func(*site.Config)) *rig {
 		tb.Fatal(err)
 	}
 	return b
+}
+
+// rest lets the site serve and end at once, so that nothing that it makes in the
+// background outlives the test's directory.
+func (b *rig) rest() {
+	ended, end := context.WithCancel(context.Background())
+	end()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err == nil {
+		err = b.site.Serve(ended, ln)
+	}
+	if err != nil {
+		b.Errorf("end the site: %v", err)
+	}
 }
 
 // unlimited lifts the limits of one client: the tests are one.
