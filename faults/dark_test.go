@@ -352,6 +352,8 @@ func TestRow14DiskFull(t *testing.T) {
 	took := r.strike(n/3, 2*n/3, 45*time.Second) // from memory, and from what fits on the disk
 	r.heal(n/3, 2*n/3, 60*time.Second)
 	sw.On()
+	// Until then a kill loses what is in memory only, as the daemon's log says.
+	r.within(40*time.Second, "the database knows what went out from memory", func() bool { return len(r.incidents()) >= 2*n/3 })
 	r.strike(2*n/3, n, 45*time.Second)
 	c.Kills++
 	p.kill()
