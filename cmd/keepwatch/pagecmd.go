@@ -24,7 +24,8 @@ func (c *cli) pageCommand() *cobra.Command {
 		Long: `Page somebody by hand: a person, whoever is on call in a rotation, one level of an
 escalation (site:2), or its whole ladder. The command follows the page until it is accepted or
 rings, and exits with 1 when it does neither. With --test the page says that nothing is wrong,
-and closes itself when it is acknowledged, or after half an hour.`,
+and closes itself when it is acknowledged, or after half an hour. One that the answer says
+PagerDuty rings is an incident there only: close it there.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.To = args[0]
 			if o.By == "" {
